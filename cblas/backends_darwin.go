@@ -1,0 +1,7 @@
+//go:build cgo && darwin && !wwq_openblas
+
+package cblas
+
+func available() []Backend {
+	return []Backend{shim{name: "accelerate"}, goBackend{}}
+}

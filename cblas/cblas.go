@@ -1,0 +1,72 @@
+// Package cblas binds the one level-3 BLAS operation that the engine needs, the
+// symmetric rank-k update that forms Gram matrices, to the libraries that can
+// do it. Each library is a [Backend] with a name; a program lists them with
+// [Names] and takes one with [Lookup]. There is no global current backend: an
+// embedding program passes the one it wants.
+//
+// Backends, where present:
+//
+//	netlib      gonum's netlib binding over the linked CBLAS (OpenBLAS, MKL, BLIS)
+//	shim        the project's own C shim over the same CBLAS
+//	accelerate  the shim over Apple's Accelerate (macOS)
+//	gonum       pure Go, always present
+//
+// Matrices are row-major with a stride lda or ldc of at least the row length,
+// as gonum defines them. Backends are safe for concurrent use on different
+// matrices.
+package cblas
+
+import (
+	"fmt"
+	"strings"
+
+	"gonum.org/v1/gonum/blas"
+)
+
+// A Backend computes symmetric rank-k updates. The methods are those of gonum's
+// blas.Float64Level3 and blas.Float32Level3, so any gonum implementation is one:
+//
+//	C = alpha*A*A^T + beta*C   if t is blas.NoTrans, A is n×k
+//	C = alpha*A^T*A + beta*C   if t is blas.Trans,   A is k×n
+//
+// where C is n×n and only the triangle ul is read and written. They panic on
+// arguments that do not fit each other.
+type Backend interface {
+	Name() string
+	Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, beta float64, c []float64, ldc int)
+	Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int)
+}
+
+// backends holds every backend of this build, the preferred one first.
+var backends = available()
+
+// Names returns the names of the backends of this build, the default first.
+func Names() []string {
+	names := make([]string, len(backends))
+	for i, b := range backends {
+		names[i] = b.Name()
+	}
+	return names
+}
+
+// Lookup returns the backend called name; the empty name is the default one.
+func Lookup(name string) (Backend, error) {
+	if name == "" {
+		return backends[0], nil
+	}
+	for _, b := range backends {
+		if b.Name() == name {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("cblas: no backend %q in this build; there are %s", name, strings.Join(Names(), ", "))
+}
+
+// Info describes the linked C library and how it is set up.
+type Info struct {
+	Library  string `json:"library"`            // "OpenBLAS", "Accelerate", "BLAS" when unknown, "none" without cgo
+	Config   string `json:"config,omitempty"`   // the library's own configuration string
+	Core     string `json:"core,omitempty"`     // the kernel set it chose, such as "Haswell"
+	Parallel string `json:"parallel,omitempty"` // "sequential", "pthreads", "openmp"
+	Threads  int    `json:"threads,omitempty"`  // its thread count now; 0 when unknown
+}

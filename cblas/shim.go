@@ -1,0 +1,126 @@
+//go:build cgo
+
+package cblas
+
+// #cgo CFLAGS: -O2 -std=c11
+// #cgo noescape wwq_dsyrk
+// #cgo nocallback wwq_dsyrk
+// #cgo noescape wwq_ssyrk
+// #cgo nocallback wwq_ssyrk
+// #include "shim_blas.h"
+import "C"
+
+import (
+	"math"
+	"sync"
+
+	"gonum.org/v1/gonum/blas"
+)
+
+// shim is the project's own binding of the linked CBLAS.
+type shim struct{ name string }
+
+func (s shim) Name() string { return s.name }
+
+func (shim) Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, beta float64, c []float64, ldc int) {
+	if !checkSyrk(ul, t, n, k, len(a), lda, len(c), ldc) {
+		return
+	}
+	C.wwq_dsyrk(flag(ul == blas.Upper), flag(t != blas.NoTrans), C.int(n), C.int(k), C.double(alpha),
+		(*C.double)(first(a)), C.int(lda), C.double(beta), (*C.double)(&c[0]), C.int(ldc))
+}
+
+func (shim) Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int) {
+	if !checkSyrk(ul, t, n, k, len(a), lda, len(c), ldc) {
+		return
+	}
+	C.wwq_ssyrk(flag(ul == blas.Upper), flag(t != blas.NoTrans), C.int(n), C.int(k), C.float(alpha),
+		(*C.float)(first(a)), C.int(lda), C.float(beta), (*C.float)(&c[0]), C.int(ldc))
+}
+
+// checkSyrk proves that the C side stays inside the slices. It reports whether
+// there is anything to do.
+func checkSyrk(ul blas.Uplo, t blas.Transpose, n, k, lenA, lda, lenC, ldc int) bool {
+	rows, cols := n, k
+	if t != blas.NoTrans {
+		rows, cols = k, n
+	}
+	switch {
+	case ul != blas.Upper && ul != blas.Lower:
+		panic("cblas: bad triangle")
+	case t != blas.NoTrans && t != blas.Trans && t != blas.ConjTrans:
+		panic("cblas: bad transpose")
+	case n < 0 || k < 0:
+		panic("cblas: negative dimension")
+	case lda < max(1, cols) || ldc < max(1, n):
+		panic("cblas: stride shorter than a row")
+	case max(n, k, lda, ldc) > math.MaxInt32:
+		panic("cblas: dimension beyond 32 bits")
+	case n == 0:
+		return false
+	case lenC < (n-1)*ldc+n || (k > 0 && lenA < (rows-1)*lda+cols):
+		panic("cblas: slice shorter than its matrix")
+	}
+	return true
+}
+
+func first[T any](s []T) *T {
+	if len(s) == 0 {
+		return nil
+	}
+	return &s[0]
+}
+
+func flag(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Library describes the linked C library.
+func Library() Info {
+	info := Info{
+		Library: C.GoString(C.wwq_blas_library()),
+		Config:  C.GoString(C.wwq_blas_config()),
+		Core:    C.GoString(C.wwq_blas_core()),
+		Threads: int(C.wwq_blas_threads()),
+	}
+	switch C.wwq_blas_parallel() {
+	case 0:
+		info.Parallel = "sequential"
+	case 1:
+		info.Parallel = "pthreads"
+	case 2:
+		info.Parallel = "openmp"
+	}
+	return info
+}
+
+var limit struct {
+	sync.Mutex
+	holders int
+	before  int
+}
+
+// LimitThreads makes the linked library use n threads a call until restore is
+// called. The setting is process-wide, as the libraries define it: while several
+// callers hold it, the last n given stands, and the count from before the first
+// comes back when the last one restores it.
+func LimitThreads(n int) (restore func()) {
+	limit.Lock()
+	defer limit.Unlock()
+	if limit.holders == 0 {
+		limit.before = int(C.wwq_blas_threads())
+	}
+	limit.holders++
+	C.wwq_blas_set_threads(C.int(n))
+	return sync.OnceFunc(func() {
+		limit.Lock()
+		defer limit.Unlock()
+		limit.holders--
+		if limit.holders == 0 && limit.before > 0 {
+			C.wwq_blas_set_threads(C.int(limit.before))
+		}
+	})
+}

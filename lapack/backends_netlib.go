@@ -1,0 +1,55 @@
+//go:build cgo && (!darwin || wwq_openblas)
+
+package lapack
+
+import (
+	"gonum.org/v1/netlib/lapack/lapacke"
+	nllapack "gonum.org/v1/netlib/lapack/netlib"
+)
+
+func available() []Backend {
+	return []Backend{shim{name: "shim"}, netlib{}, goBackend{}}
+}
+
+// netlib is gonum's netlib binding over LAPACKE. LAPACKE's row-major path copies
+// and transposes the matrix into C memory on every call, 8*n*n bytes that Go
+// does not see; only the divide-and-conquer routines of the low-level binding
+// have both precisions. The binding drops info, so every failure reads info = 1.
+type netlib struct{}
+
+func (netlib) Name() string { return "netlib" }
+
+func (netlib) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+	checkSym(n, len(a), lda, len(w))
+	if n == 0 {
+		return nil
+	}
+	work, iwork := make([]float64, 2*n+1), make([]int32, 1)
+	if !lapacke.Dsyevd('N', 'U', n, a, lda, w, work, len(work), iwork, len(iwork)) {
+		return infoError("dsyevd", 1)
+	}
+	return nil
+}
+
+func (netlib) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
+	checkSym(n, len(a), lda, len(w))
+	if n == 0 {
+		return nil
+	}
+	work, iwork := make([]float32, 2*n+1), make([]int32, 1)
+	if !lapacke.Ssyevd('N', 'U', n, a, lda, w, work, len(work), iwork, len(iwork)) {
+		return infoError("ssyevd", 1)
+	}
+	return nil
+}
+
+func (netlib) SingularValues(m, n int, a []float64, lda int, s []float64) error {
+	checkGeneral(m, n, len(a), lda)
+	return dgesvd("dgesvd", nllapack.Implementation{}, m, n, a, lda, s)
+}
+
+func (netlib) QR(m, n int, a []float64, lda int) error {
+	checkGeneral(m, n, len(a), lda)
+	dgeqrf(nllapack.Implementation{}, m, n, a, lda)
+	return nil
+}

@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package lapack
+
+func available() []Backend { return []Backend{goBackend{}} }

@@ -1,0 +1,90 @@
+package lapack
+
+import (
+	"gonum.org/v1/gonum/blas"
+	gonumlapack "gonum.org/v1/gonum/lapack"
+	"gonum.org/v1/gonum/lapack/gonum"
+)
+
+// goBackend is gonum's pure Go LAPACK. It has no single precision, so
+// SymEigenvalues32 works in float64 on an n×n copy.
+type goBackend struct{}
+
+func (goBackend) Name() string { return "gonum" }
+
+func (goBackend) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+	checkSym(n, len(a), lda, len(w))
+	return dsyev("dsyev", gonum.Implementation{}, n, a, lda, w)
+}
+
+func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
+	checkSym(n, len(a), lda, len(w))
+	a64, w64 := make([]float64, n*n), make([]float64, n)
+	for i := range n {
+		for j := i; j < n; j++ {
+			a64[i*n+j] = float64(a[i*lda+j])
+		}
+	}
+	err := g.SymEigenvalues(n, a64, max(1, n), w64)
+	for i, v := range w64 {
+		w[i] = float32(v)
+	}
+	return err
+}
+
+func (goBackend) SingularValues(m, n int, a []float64, lda int, s []float64) error {
+	checkGeneral(m, n, len(a), lda)
+	return dgesvd("dgesvd", gonum.Implementation{}, m, n, a, lda, s)
+}
+
+func (goBackend) QR(m, n int, a []float64, lda int) error {
+	checkGeneral(m, n, len(a), lda)
+	dgeqrf(gonum.Implementation{}, m, n, a, lda)
+	return nil
+}
+
+// gonumRoutines is what gonum's pure Go implementation and its netlib binding
+// have in common of the routines used here.
+type gonumRoutines interface {
+	Dsyev(jobz gonumlapack.EVJob, uplo blas.Uplo, n int, a []float64, lda int, w, work []float64, lwork int) bool
+	Dgesvd(jobU, jobVT gonumlapack.SVDJob, m, n int, a []float64, lda int, s, u []float64, ldu int, vt []float64, ldvt int, work []float64, lwork int) bool
+	Dgeqrf(m, n int, a []float64, lda int, tau, work []float64, lwork int)
+}
+
+func dsyev(routine string, impl gonumRoutines, n int, a []float64, lda int, w []float64) error {
+	if n == 0 {
+		return nil
+	}
+	query := make([]float64, 1)
+	impl.Dsyev(gonumlapack.EVNone, blas.Upper, n, a, lda, w[:n], query, -1)
+	work := make([]float64, int(query[0]))
+	if !impl.Dsyev(gonumlapack.EVNone, blas.Upper, n, a, lda, w[:n], work, len(work)) {
+		return infoError(routine, 1)
+	}
+	return nil
+}
+
+func dgesvd(routine string, impl gonumRoutines, m, n int, a []float64, lda int, s []float64) error {
+	if min(m, n) == 0 {
+		return nil
+	}
+	// The vectors are not wanted, but the stride of V^T is checked all the same
+	// by some LAPACKE versions (OpenBLAS issue 5051).
+	query := make([]float64, 1)
+	impl.Dgesvd(gonumlapack.SVDNone, gonumlapack.SVDNone, m, n, a, lda, s, nil, m, nil, n, query, -1)
+	work := make([]float64, int(query[0]))
+	if !impl.Dgesvd(gonumlapack.SVDNone, gonumlapack.SVDNone, m, n, a, lda, s, nil, m, nil, n, work, len(work)) {
+		return infoError(routine, 1)
+	}
+	return nil
+}
+
+func dgeqrf(impl gonumRoutines, m, n int, a []float64, lda int) {
+	if min(m, n) == 0 {
+		return
+	}
+	tau, query := make([]float64, min(m, n)), make([]float64, 1)
+	impl.Dgeqrf(m, n, a, lda, tau, query, -1)
+	work := make([]float64, int(query[0]))
+	impl.Dgeqrf(m, n, a, lda, tau, work, len(work))
+}
