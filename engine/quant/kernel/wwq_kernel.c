@@ -1,0 +1,203 @@
+/* Instruction sets and their choice at run time. The loops stand in
+ * kernel_body.inc. */
+#include "wwq_kernel.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF /* gcc does not contract under -std=c11 */
+#endif
+
+typedef struct {
+    void (*decode_f16)(float *, const uint16_t *, size_t);
+    void (*decode_bf16)(float *, const uint16_t *, size_t);
+    void (*find_range)(wwq_range *, const float *, size_t);
+    void (*quantize_symmetric)(float *, const float *, size_t, float, float);
+    void (*quantize_asymmetric)(float *, const float *, size_t, float, float, float, float);
+    void (*codes_symmetric)(uint16_t *, const float *, size_t, float, float);
+    void (*codes_asymmetric)(uint16_t *, const float *, size_t, float, float, float);
+    void (*round_f16)(float *, size_t);
+    void (*round_bf16)(float *, size_t);
+    void (*codes_f16)(uint16_t *, const float *, size_t);
+    void (*sum_errors)(wwq_error_sums *, const float *, const float *, size_t);
+    double (*widen)(double *, const float *, size_t);
+} kernels;
+
+typedef float vf4 __attribute__((vector_size(16)));
+typedef double vd4 __attribute__((vector_size(32)));
+typedef int64_t vl4 __attribute__((vector_size(32)));
+static const vl4 ABS_MASK = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+
+#define ADD_LANES(s) (((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+#define RANGE_LANES 32
+#define ROUND_MAGIC 12582912.0f
+#define ROUND_CLAMP(q, lo, hi) ((clampf((q), (lo), (hi)) + ROUND_MAGIC) - ROUND_MAGIC)
+
+static inline float clampf(float q, float lo, float hi) {
+    q = q < lo ? lo : q;
+    return q > hi ? hi : q;
+}
+
+static inline uint32_t float_bits(float f) {
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float bits_float(uint32_t u) {
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/* Exact. A signalling NaN becomes quiet, as the hardware conversions do. */
+static inline float half_to_float(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, mag = h & 0x7fff;
+    if (mag >= 0x7c00)
+        return bits_float(sign | 0x7f800000u | (mag & 0x3ff) << 13 | (mag > 0x7c00 ? 0x400000u : 0));
+    if (mag < 0x400) { /* zero or subnormal: mag * 2^-24 */
+        float f = (float)mag * 0x1p-24f;
+        return sign ? -f : f;
+    }
+    return bits_float(sign | ((mag << 13) + 0x38000000u));
+}
+
+/* To nearest even; beyond 65504 + half a step to infinity. */
+static inline uint16_t float_to_half(float f) {
+    uint32_t b = float_bits(f), sign = b >> 16 & 0x8000, mag = b & 0x7fffffffu;
+    if (mag > 0x7f800000u)
+        return (uint16_t)(sign | 0x7e00 | (mag >> 13 & 0x3ff));
+    if (mag >= 0x477ff000u)
+        return (uint16_t)(sign | 0x7c00);
+    if (mag < 0x38800000u) { /* below 2^-14: the sum's last place is 2^-24 */
+        float m = bits_float(mag) + 0.5f;
+        return (uint16_t)(sign | (float_bits(m) - 0x3f000000u));
+    }
+    return (uint16_t)(sign | ((mag - 0x38000000u + 0xfff + (mag >> 13 & 1)) >> 13));
+}
+
+/* Portable C, on arm64 with NEON, which every such machine has. */
+#ifdef __aarch64__
+#include <arm_neon.h>
+#define BASE_NAME "neon"
+#define HALF_WIDTH 4
+#define LOAD_HALF(dst, src) \
+    vst1q_f32(dst, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(src))))
+#define STORE_HALF(dst, src) \
+    vst1_u16(dst, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(src))))
+#else
+#define BASE_NAME "scalar"
+#define HALF_WIDTH 1
+#define LOAD_HALF(dst, src) (*(dst) = half_to_float(*(src)))
+#define STORE_HALF(dst, src) (*(dst) = float_to_half(*(src)))
+#endif
+#define FN(name) base_##name
+#define TARGET
+#include "kernel_body.inc"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define FN(name) avx2_##name
+#define TARGET __attribute__((target("avx2,f16c,fma")))
+#define HALF_WIDTH 8
+#define LOAD_HALF(dst, src) \
+    _mm256_storeu_ps(dst, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(src))))
+#define STORE_HALF(dst, src) \
+    _mm_storeu_si128((__m128i *)(dst), _mm256_cvtps_ph(_mm256_loadu_ps(src), 0))
+#include "kernel_body.inc"
+
+#define FN(name) avx512_##name
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,f16c")))
+#define HALF_WIDTH 16
+#define LOAD_HALF(dst, src) \
+    _mm512_storeu_ps(dst, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(src))))
+#define STORE_HALF(dst, src) \
+    _mm256_storeu_si256((__m256i *)(dst), _mm512_cvtps_ph(_mm512_loadu_ps(src), 0))
+#include "kernel_body.inc"
+
+static int has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+}
+static int has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
+static const struct {
+    const char *name;
+    const kernels *table;
+    int (*present)(void);
+} sets[] = {
+#ifdef __x86_64__
+    {"avx512", &avx512_table, has_avx512},
+    {"avx2", &avx2_table, has_avx2},
+#endif
+    {BASE_NAME, &base_table, NULL},
+};
+
+/* Set before main runs, so that no call ever races with the choice. */
+static size_t chosen;
+
+__attribute__((constructor)) static void choose(void) {
+#ifdef __x86_64__
+    __builtin_cpu_init();
+#endif
+    while (sets[chosen].present && !sets[chosen].present())
+        chosen++;
+}
+
+const char *wwq_kernel_simd(void) { return sets[chosen].name; }
+
+int wwq_kernel_force(const char *name) {
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (!strcmp(sets[i].name, name) && (!sets[i].present || sets[i].present())) {
+            chosen = i;
+            return 1;
+        }
+    return 0;
+}
+
+void wwq_decode_f16(float *dst, const uint16_t *src, size_t n) {
+    sets[chosen].table->decode_f16(dst, src, n);
+}
+void wwq_decode_bf16(float *dst, const uint16_t *src, size_t n) {
+    sets[chosen].table->decode_bf16(dst, src, n);
+}
+void wwq_find_range(wwq_range *r, const float *x, size_t n) {
+    sets[chosen].table->find_range(r, x, n);
+}
+void wwq_quantize_symmetric(float *dst, const float *src, size_t n, float scale, float qmax) {
+    sets[chosen].table->quantize_symmetric(dst, src, n, scale, qmax);
+}
+void wwq_quantize_asymmetric(float *dst, const float *src, size_t n, float scale, float zero,
+                             float min, float qmax) {
+    sets[chosen].table->quantize_asymmetric(dst, src, n, scale, zero, min, qmax);
+}
+void wwq_codes_symmetric(uint16_t *codes, const float *src, size_t n, float scale, float qmax) {
+    sets[chosen].table->codes_symmetric(codes, src, n, scale, qmax);
+}
+void wwq_codes_asymmetric(uint16_t *codes, const float *src, size_t n, float scale, float zero,
+                          float qmax) {
+    sets[chosen].table->codes_asymmetric(codes, src, n, scale, zero, qmax);
+}
+void wwq_round_f16(float *x, size_t n) { sets[chosen].table->round_f16(x, n); }
+void wwq_round_bf16(float *x, size_t n) { sets[chosen].table->round_bf16(x, n); }
+void wwq_codes_f16(uint16_t *dst, const float *src, size_t n) {
+    sets[chosen].table->codes_f16(dst, src, n);
+}
+void wwq_sum_errors(wwq_error_sums *s, const float *a, const float *b, size_t n) {
+    sets[chosen].table->sum_errors(s, a, b, n);
+}
+double wwq_widen(double *dst, const float *src, size_t n) {
+    return sets[chosen].table->widen(dst, src, n);
+}
+
+/* One store an element; no instruction set has a better scatter of bytes. */
+void wwq_mark(uint8_t *seen, const uint16_t *codes, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        seen[codes[i]] = 1;
+}
