@@ -1,0 +1,230 @@
+package powerlaw
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// direct is the definition, term by term, without logs taken apart, bounds or
+// suffix sums.
+func direct(x []float64) (fit Fit, dist []float64) {
+	n := len(x)
+	fit.D = math.Inf(1)
+	for i := range n - 1 {
+		sum := 0.0
+		for _, v := range x[i:] {
+			sum += math.Log(v / x[i])
+		}
+		tail := float64(n - i)
+		alpha, d := 1+tail/sum, 1.0
+		if alpha > 1 {
+			d = 0
+			for k, v := range x[i:] {
+				d = max(d, math.Abs(1-math.Pow(v/x[i], 1-alpha)-float64(k)/tail))
+			}
+		}
+		dist = append(dist, d)
+		if d < fit.D {
+			fit = Fit{Alpha: alpha, D: d, XMin: x[i], XMax: x[n-1], Tail: n - i, Start: i}
+		}
+	}
+	fit.Sigma = (fit.Alpha - 1) / math.Sqrt(float64(fit.Tail))
+	return fit, dist
+}
+
+func near(a, b, rel float64) bool {
+	return a == b || math.Abs(a-b) <= rel*math.Max(math.Abs(a), math.Abs(b))
+}
+
+// TestWeightWatcher compares with numbers that WeightWatcher 0.7.5.5 gave for
+// the same data (its pl_fit on one-dimensional arrays).
+func TestWeightWatcher(t *testing.T) {
+	power := make([]float64, 100)
+	for k := range power {
+		power[k] = math.Pow(float64(100-k)/100, -0.8)
+	}
+	for _, tc := range []struct {
+		name string
+		x    []float64
+		want Fit
+	}{
+		{"power", power, Fit{Alpha: 2.291620627133304, D: 0.01204836370663831, Sigma: 0.1291620627133304, XMin: 1, XMax: 39.810717055349734, Tail: 100}},
+		{"ties", []float64{1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 8}, Fit{Alpha: 1.865617024533378, D: 0.28213912142113123, Sigma: 0.24988211106473437, XMin: 1, XMax: 8, Tail: 12}},
+		{"all equal", []float64{2, 2, 2, 2, 2}, Fit{Alpha: math.Inf(1), D: 0.5, Sigma: math.Inf(1), XMin: 2, XMax: 2, Tail: 2}},
+		{"two", []float64{1, 5}, Fit{Alpha: 2.242669869119224, D: 0.3646647167633874, Sigma: 0.8787002912304027, XMin: 1, XMax: 5, Tail: 2}},
+	} {
+		got, ok := Scan(tc.x)
+		if !ok {
+			t.Fatalf("%s: no fit", tc.name)
+		}
+		for _, c := range []struct {
+			col       string
+			got, want float64
+		}{
+			{"alpha", got.Alpha, tc.want.Alpha}, {"D", got.D, tc.want.D}, {"sigma", got.Sigma, tc.want.Sigma},
+			{"xmin", got.XMin, tc.want.XMin}, {"xmax", got.XMax, tc.want.XMax}, {"tail", float64(got.Tail), float64(tc.want.Tail)},
+		} {
+			if !near(c.got, c.want, 1e-13) {
+				t.Errorf("%s: %s: got %v, want %v", tc.name, c.col, c.got, c.want)
+			}
+		}
+	}
+}
+
+// spectra returns test spectra of length n in ascending order.
+func spectra(rng *rand.Rand, n int) map[string][]float64 {
+	m := map[string][]float64{}
+	add := func(name string, f func() float64) {
+		x := make([]float64, n)
+		for i := range x {
+			x[i] = f()
+		}
+		slices.Sort(x)
+		m[name] = x
+	}
+	add("pareto", func() float64 { return math.Pow(1-rng.Float64(), -1/1.5) })
+	add("lognormal", func() float64 { return math.Exp(2 * rng.NormFloat64()) })
+	add("uniform", func() float64 { return 1e-5 + rng.Float64() })
+	add("few values", func() float64 { return float64(1 + rng.IntN(5)) })
+	add("wide", func() float64 { return math.Exp(30 * rng.NormFloat64()) })
+	add("narrow", func() float64 { return 1 + 1e-12*rng.Float64() })
+	return m
+}
+
+// TestAgainstDefinition compares the pruned scan with the definition. The two
+// round differently, so where they choose another candidate its distance must be
+// equal to rounding.
+func TestAgainstDefinition(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{2, 3, 4, 5, 10, 31, 33, 34, 65, 66, 100, 300, 700} {
+		for name, x := range spectra(rng, n) {
+			got, ok := Scan(x)
+			want, dist := direct(x)
+			if !ok {
+				t.Fatalf("%s %d: no fit", name, n)
+			}
+			tol := 1e-12
+			if name == "narrow" {
+				tol = 1e-3 // the logarithms differ by 1e-12, known to 1e-16
+			}
+			if math.Abs(got.D-want.D) > tol {
+				t.Errorf("%s %d: D = %v at %d, want %v at %d", name, n, got.D, got.Start, want.D, want.Start)
+			}
+			if got.Start != want.Start && math.Abs(dist[got.Start]-want.D) > tol {
+				t.Errorf("%s %d: start %d with D = %v, want %d with %v", name, n, got.Start, dist[got.Start], want.Start, want.D)
+			}
+			if got.Start == want.Start && !near(got.Alpha, want.Alpha, 10*tol) {
+				t.Errorf("%s %d: alpha = %v, want %v", name, n, got.Alpha, want.Alpha)
+			}
+			if got.Runner < got.D {
+				t.Errorf("%s %d: runner-up distance %v is below the least, %v", name, n, got.Runner, got.D)
+			}
+		}
+	}
+}
+
+// TestUnpruned holds the pruned search to the same distances computed in full:
+// the choice must be the very same.
+func TestUnpruned(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{2, 33, 64, 500, 1500} {
+		for name, x := range spectra(rng, n) {
+			s := newScan(x)
+			best, bestD := 0, math.Inf(1)
+			for i := range n - 1 {
+				d := 1.0
+				if s.valid(i) {
+					d = 0
+					for k := range n - i {
+						d = max(d, s.at(i, k, 1/float64(n-i)))
+					}
+				}
+				if d < bestD {
+					best, bestD = i, d
+				}
+			}
+			if got, _ := Scan(x); got.Start != best || got.D != bestD {
+				t.Errorf("%s %d: start %d, D %v; unpruned %d, %v", name, n, got.Start, got.D, best, bestD)
+			}
+		}
+	}
+}
+
+// TestScaling multiplies by powers of two, which is exact: the exponent may move
+// only by the rounding of logarithms.
+func TestScaling(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	x := spectra(rng, 400)["pareto"]
+	want, _ := Scan(x)
+	for _, f := range []float64{0x1p-20, 2, 0x1p40} {
+		y := make([]float64, len(x))
+		for i := range y {
+			y[i] = f * x[i]
+		}
+		got, _ := Scan(y)
+		if got.Start != want.Start || !near(got.Alpha, want.Alpha, 1e-12) || got.XMin != f*want.XMin {
+			t.Errorf("scaled by %v: %+v, want %+v", f, got, want)
+		}
+	}
+}
+
+func TestTooFew(t *testing.T) {
+	for _, x := range [][]float64{nil, {1}} {
+		if _, ok := Scan(x); ok {
+			t.Errorf("Scan(%v) found a fit", x)
+		}
+	}
+}
+
+func TestAboveThreshold(t *testing.T) {
+	x := []float64{0, 1e-6, 1e-5, 1.1e-5, 2}
+	if got := AboveThreshold(x); len(got) != 2 || got[0] != 1.1e-5 {
+		t.Errorf("got %v", got)
+	}
+	if got := AboveThreshold(nil); len(got) != 0 {
+		t.Errorf("got %v of nothing", got)
+	}
+}
+
+// FuzzScan feeds arbitrary finite spectra.
+func FuzzScan(f *testing.F) {
+	f.Add(uint64(1), uint16(40), uint8(3))
+	f.Add(uint64(9), uint16(2), uint8(0))
+	f.Fuzz(func(t *testing.T, seed uint64, n uint16, digits uint8) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		x := make([]float64, n%600)
+		step := math.Pow(10, float64(digits%17))
+		for i := range x {
+			// Rounded values make ties.
+			x[i] = math.Ceil(math.Exp(20*rng.NormFloat64())*step) / step
+		}
+		slices.Sort(x)
+		x = AboveThreshold(x)
+		fit, ok := Scan(x)
+		if ok != (len(x) >= 2) {
+			t.Fatalf("ok = %v for %d values", ok, len(x))
+		}
+		if ok && !(fit.D >= 0 && fit.D <= 1 && fit.Alpha > 1 || fit.D == 1) {
+			t.Fatalf("fit %+v", fit)
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{384, 896, 4096, 16384} {
+		for name, x := range spectra(rng, n) {
+			if name == "narrow" || name == "wide" {
+				continue
+			}
+			b.Run("spectrum="+name+"/n="+strconv.Itoa(n), func(b *testing.B) {
+				for b.Loop() {
+					Scan(x)
+				}
+			})
+		}
+	}
+}
