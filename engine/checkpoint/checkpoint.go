@@ -1,0 +1,75 @@
+// Package checkpoint describes opened checkpoints: which tensors there are,
+// what they are made of, and how to read their bytes. It knows no file format;
+// each format is a package below this one that returns a [Source].
+package checkpoint
+
+import "errors"
+
+// ErrCorrupt marks errors caused by a file that breaks its format: a truncated
+// header, overlapping byte ranges, a missing shard. Test with errors.Is.
+var ErrCorrupt = errors.New("corrupt checkpoint")
+
+// ErrUnsupported marks errors caused by a well-formed input that the project
+// cannot read. Test with errors.Is.
+var ErrUnsupported = errors.New("unsupported checkpoint")
+
+// ErrNotFound marks errors caused by a model that is not there. Test with
+// errors.Is.
+var ErrNotFound = errors.New("model not found")
+
+// A Source is an opened checkpoint. All methods but Close may be called
+// concurrently.
+type Source interface {
+	// Format is the short name of the file format, such as "safetensors".
+	Format() string
+	// Path is the file or folder that was opened.
+	Path() string
+	// Files lists the files of the checkpoint in the order of their names.
+	Files() []File
+	// Tensors lists every tensor of the checkpoint in natural order of the
+	// names (see [NaturalLess]). The caller must not change the slice.
+	Tensors() []Tensor
+	// ReadTensor fills dst with the stored bytes of t, little-endian and
+	// row-major. len(dst) must be t.Size. It fails with ErrCorrupt if the
+	// file has become shorter since it was opened.
+	ReadTensor(dst []byte, t *Tensor) error
+	Close() error
+}
+
+// A File is one file of a checkpoint.
+type File struct {
+	Name         string // base name
+	Size         int64  // bytes
+	HeaderSHA256 string // hex digest of the header that describes the tensors
+	Metadata     map[string]string
+}
+
+// A Tensor describes one stored tensor.
+type Tensor struct {
+	Name string
+	// DType is InvalidDType if the file stores the tensor in a type that the
+	// project does not know; such a tensor can be listed and copied.
+	DType    DType
+	TypeName string // of the element type, as the file names it
+	Shape    []int  // row-major; empty for a scalar
+	File     string // base name of the file that holds it
+	Offset   int64  // of the first byte, from the start of the file
+	Size     int64  // bytes
+}
+
+// StoredType returns the name of the element type as the file has it.
+func (t *Tensor) StoredType() string {
+	if t.TypeName != "" {
+		return t.TypeName
+	}
+	return t.DType.String()
+}
+
+// Elements returns the number of elements of t.
+func (t *Tensor) Elements() int64 {
+	n := int64(1)
+	for _, d := range t.Shape {
+		n *= int64(d)
+	}
+	return n
+}

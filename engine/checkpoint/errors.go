@@ -1,0 +1,98 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A FileError is an error about one file of a checkpoint.
+type FileError struct {
+	File string // base name, or the path as the user wrote it
+	Err  error
+}
+
+func (e *FileError) Error() string { return Printable(e.File) + ": " + e.Err.Error() }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// A TensorError is an error about one tensor of one file.
+type TensorError struct {
+	File   string
+	Tensor string
+	Err    error
+}
+
+func (e *TensorError) Error() string {
+	return fmt.Sprintf("%s: tensor %s: %v", Printable(e.File), Quote(e.Tensor), e.Err)
+}
+
+func (e *TensorError) Unwrap() error { return e.Err }
+
+// classed gives err a class that errors.Is finds and that the text does not
+// repeat.
+type classed struct {
+	class error
+	err   error
+}
+
+func (e *classed) Error() string   { return e.err.Error() }
+func (e *classed) Unwrap() []error { return []error{e.class, e.err} }
+
+// Corruptf formats an error of class [ErrCorrupt], like fmt.Errorf.
+func Corruptf(format string, args ...any) error {
+	return &classed{ErrCorrupt, fmt.Errorf(format, args...)}
+}
+
+// Unsupportedf formats an error of class [ErrUnsupported], like fmt.Errorf.
+func Unsupportedf(format string, args ...any) error {
+	return &classed{ErrUnsupported, fmt.Errorf(format, args...)}
+}
+
+// NotFoundf formats an error of class [ErrNotFound], like fmt.Errorf.
+func NotFoundf(format string, args ...any) error {
+	return &classed{ErrNotFound, fmt.Errorf(format, args...)}
+}
+
+// maxQuoted is how many bytes of a string from a file an error shows.
+const maxQuoted = 256
+
+// Quote returns s as a quoted Go string on one line, cut after 256 bytes, so
+// that text from a file can neither move the cursor nor flood a terminal.
+func Quote(s string) string {
+	if len(s) <= maxQuoted {
+		return strconv.Quote(s)
+	}
+	cut := maxQuoted
+	for cut > maxQuoted-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%s... (%d bytes)", strconv.Quote(s[:cut]), len(s))
+}
+
+// Printable returns name as it is if a terminal shows it as one harmless line,
+// and quoted otherwise.
+func Printable(name string) string {
+	if name == "" || !utf8.ValidString(name) {
+		return strconv.Quote(name)
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
+}
+
+// Cause returns the reason inside an *fs.PathError, so that callers can name
+// the file themselves, and err otherwise.
+func Cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,134 @@
+package open
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/hub"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/internal/fileio"
+)
+
+// Options say how to find a model. The zero value is the default.
+type Options struct {
+	// Revision of a model id: a branch, a tag or a full commit. The default
+	// is hub.DefaultRevision. It must be empty if a path is opened.
+	Revision string
+}
+
+// Open opens the model that arg names: a file, a folder, or a Hugging Face
+// model id in the local cache. The second result says what arg stands for; it is
+// set also if that was found but could not be opened. The caller must close the
+// source.
+//
+// Errors name the file and are of class checkpoint.ErrNotFound,
+// checkpoint.ErrUnsupported or checkpoint.ErrCorrupt, or come from the operating
+// system.
+func Open(arg string, opts Options) (checkpoint.Source, hub.Resolved, error) {
+	r, err := hub.Resolve(arg, opts.Revision)
+	if err != nil {
+		return nil, r, err
+	}
+	src, err := openPath(r.Path)
+	if err != nil && r.ID != "" {
+		// The path of a snapshot ends in a commit, which says little.
+		err = fmt.Errorf("%s: %w", r.ID, err)
+		if r.Notice != "" {
+			err = fmt.Errorf("%w (%s)", err, r.Notice)
+		}
+	}
+	return src, r, err
+}
+
+func openPath(path string) (checkpoint.Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, &checkpoint.FileError{File: path, Err: checkpoint.Cause(err)}
+	}
+	find := findFile
+	if info.IsDir() {
+		find = findFolder
+	}
+	f, err := find(path)
+	if err == nil && f.open != nil {
+		return f.open(path)
+	}
+	if err == nil {
+		err = checkpoint.Unsupportedf("is %s, which cannot be read: %s", f.name, f.hint)
+	}
+	return nil, &checkpoint.FileError{File: path, Err: err}
+}
+
+// findFile returns the format of a file.
+func findFile(path string) (*format, error) {
+	file, _, err := fileio.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	head := make([]byte, sniffBytes)
+	n, err := io.ReadFull(file, head)
+	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, checkpoint.Cause(err)
+	}
+	head = head[:n]
+	// An index is JSON but opens like the folder that it is in.
+	if strings.HasSuffix(path, ".safetensors.index.json") {
+		return formats[0], nil
+	}
+	for _, f := range formats {
+		if f.match != nil && f.match(head) {
+			return f, nil
+		}
+	}
+	// The reader of a format knows best what is wrong with a file that only
+	// claims to be of that format.
+	for _, f := range formats {
+		if f.open != nil && f.hasSuffix(path) {
+			return f, nil
+		}
+	}
+	if n == 0 {
+		return nil, checkpoint.Corruptf("file is empty")
+	}
+	return nil, checkpoint.Unsupportedf("unknown format (starts with bytes % x), want safetensors", head[:min(n, 8)])
+}
+
+// findFolder returns the format of the first file, in the order of the table,
+// that the folder holds.
+func findFolder(path string) (*format, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, checkpoint.Cause(err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, checkpoint.Cause(err)
+	}
+	slices.Sort(names)
+	for _, f := range formats {
+		for _, name := range names {
+			if strings.HasPrefix(name, ".") || !f.hasSuffix(name) {
+				continue
+			}
+			if f.open != nil {
+				return f, nil
+			}
+			// The content may be something else than the name says.
+			if g, err := findFile(filepath.Join(path, name)); err == nil {
+				f = g
+			}
+			if f.open != nil {
+				return nil, checkpoint.Unsupportedf("%s is %s whatever its name says: name the file itself", checkpoint.Printable(name), f.name)
+			}
+			return nil, checkpoint.Unsupportedf("holds no safetensors file; %s is %s, which cannot be read: %s", checkpoint.Printable(name), f.name, f.hint)
+		}
+	}
+	return nil, checkpoint.NotFoundf("no checkpoint in the folder, want *.safetensors")
+}

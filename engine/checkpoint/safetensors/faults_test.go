@@ -1,0 +1,178 @@
+package safetensors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+)
+
+// A faultyFS fails its operation number failAt, counted from 1, and every later
+// one of those that a full disk affects.
+type faultyFS struct {
+	outputFS
+	count, failAt int
+	failed        string // the operation that failed
+}
+
+func (f *faultyFS) fault(operation string) error {
+	if f.count++; f.count != f.failAt {
+		return nil
+	}
+	f.failed = operation
+	return &fs.PathError{Op: operation, Path: "x", Err: syscall.ENOSPC}
+}
+
+func (f *faultyFS) create(name string) (outputFile, error) {
+	if err := f.fault("create"); err != nil {
+		return nil, err
+	}
+	file, err := f.outputFS.create(name)
+	return &faultyFile{file, f}, err
+}
+
+func (f *faultyFS) rename(from, to string) error {
+	if err := f.fault("rename"); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.ENOSPC}
+	}
+	return f.outputFS.rename(from, to)
+}
+
+func (f *faultyFS) remove(name string) error {
+	if f.failed == "" {
+		if err := f.fault("remove"); err != nil {
+			return err
+		}
+	}
+	return f.outputFS.remove(name)
+}
+
+type faultyFile struct {
+	outputFile
+	fs *faultyFS
+}
+
+func (f *faultyFile) Write(b []byte) (int, error) {
+	if err := f.fs.fault("write"); err != nil {
+		n, _ := f.outputFile.Write(b[:len(b)/2])
+		return n, err
+	}
+	return f.outputFile.Write(b)
+}
+
+func (f *faultyFile) Sync() error {
+	if err := f.fs.fault("sync"); err != nil {
+		return err
+	}
+	return f.outputFile.Sync()
+}
+
+func (f *faultyFile) Close() error {
+	err := f.outputFile.Close()
+	if fault := f.fs.fault("close"); fault != nil {
+		return fault
+	}
+	return err
+}
+
+// TestRewriteFaults fails the first, the second, ... operation on the output
+// until one run passes, as SQLite tests its own writes. After every failure
+// there is either what was there before or, where several files were about to
+// be replaced, nothing that a reader could take for a model; and no temporary
+// file.
+func TestRewriteFaults(t *testing.T) {
+	src := mustOpen(t, writeModel(t))
+	for _, existing := range []bool{false, true} {
+		passed := false
+		for failAt := 1; !passed; failAt++ {
+			out := t.TempDir()
+			if existing {
+				for _, name := range []string{shard1, shard2, src.index.name} {
+					writeFile(t, filepath.Join(out, name), []byte("old"))
+				}
+			}
+			faulty := &faultyFS{failAt: failAt}
+			_, err := rewrite(context.Background(), src, out, RewriteOptions{Overwrite: existing}, func(dir string) (outputFS, error) {
+				root, err := os.OpenRoot(dir)
+				faulty.outputFS = rootFS{root}
+				return faulty, err
+			})
+			if passed = err == nil; passed {
+				if failAt < 10 {
+					t.Errorf("only %d operations", failAt)
+				}
+				mustOpen(t, out)
+				break
+			}
+			text := err.Error()
+			if !errors.Is(err, syscall.ENOSPC) || !strings.HasPrefix(text, out) {
+				t.Errorf("%s: error %q, want one of ENOSPC that names the file", faulty.failed, text)
+			}
+			if strings.Contains("write sync close", faulty.failed) && !strings.Contains(text, " bytes)") {
+				t.Errorf("%s: error %q does not name the bytes needed", faulty.failed, text)
+			}
+			checkAfterFault(t, faulty.failed, out, existing)
+		}
+	}
+}
+
+func checkAfterFault(t *testing.T, operation, out string, existing bool) {
+	t.Helper()
+	old := 0
+	for _, name := range listDir(t, out) {
+		if !bytes.Equal(readFile(t, filepath.Join(out, name)), []byte("old")) {
+			t.Errorf("%s: %s left behind", operation, name)
+		}
+		old++
+	}
+	replacing := operation == "rename" || operation == "remove"
+	if existing && !replacing && old != 3 {
+		t.Errorf("%s: %d of 3 existing files left", operation, old)
+	}
+}
+
+func TestRewriteOpenFault(t *testing.T) {
+	src := mustOpen(t, writeModel(t))
+	out := filepath.Join(t.TempDir(), "new")
+	_, err := rewrite(context.Background(), src, out, RewriteOptions{}, func(string) (outputFS, error) {
+		return nil, &fs.PathError{Op: "open", Path: out, Err: syscall.EMFILE}
+	})
+	checkRefused(t, err, syscall.EMFILE, "new: too many open files")
+	if _, err := os.Stat(out); err == nil {
+		t.Error("the folder was left behind")
+	}
+}
+
+// TestRewriteRace lets a file appear while the output is being written.
+func TestRewriteRace(t *testing.T) {
+	src := mustOpen(t, writeModel(t))
+	out := t.TempDir()
+	_, err := Rewrite(context.Background(), src, out, RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) {
+		writeFile(t, filepath.Join(out, shard2), []byte("new"))
+		return nil, nil
+	}})
+	checkRefused(t, err, fs.ErrExist, shard2+": exists already")
+	if names := listDir(t, out); len(names) != 1 || string(readFile(t, filepath.Join(out, shard2))) != "new" {
+		t.Errorf("folder holds %q, want only the file that appeared", names)
+	}
+}
+
+// TestRewriteTempNames makes sure that what a crash leaves is no shard.
+func TestRewriteTempNames(t *testing.T) {
+	dir := writeModel(t)
+	want := len(mustOpen(t, dir).Tensors())
+	writeFile(t, filepath.Join(dir, tempName()), []byte("half a shard"))
+	if err := os.Remove(filepath.Join(dir, "model.safetensors.index.json")); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(mustOpen(t, dir).Tensors()); got != want {
+		t.Errorf("%d tensors, want %d", got, want)
+	}
+}
