@@ -1,0 +1,3 @@
+// Package engine analyses how quantization changes the spectra of a checkpoint's
+// weights.
+package engine

@@ -1,0 +1,308 @@
+package engine_test
+
+import (
+	"archive/zip"
+	"context"
+	"encoding/binary"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+)
+
+const sample = "../examples/gosrc-lm"
+
+// goldenLevels maps the levels of the golden files to ours.
+var goldenLevels = map[string]string{
+	"fp16": "fp16", "8bit": "8bit", "6bit": "6bit", "5bit": "5bit",
+	"4bit": "4bit", "3bit": "3bit", "2bit": "2bit", "4bit_asym": "4bit-asym",
+}
+
+// analyzeSample analyses the sample at all golden levels.
+func analyzeSample(t *testing.T, change func(*engine.Options)) *engine.Result {
+	t.Helper()
+	src, _, err := open.Open(sample, open.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	opts := engine.DefaultOptions()
+	opts.Levels, err = quant.ParseLevels(engine.DefaultLevels + ",4bit-asym")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.KeepEigenvalues = true
+	if change != nil {
+		change(&opts)
+	}
+	res, err := engine.Analyze(context.Background(), src, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+var sampleOnce = sync.OnceValues(func() (*engine.Result, error) {
+	src, _, err := open.Open(sample, open.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	opts := engine.DefaultOptions()
+	opts.Levels, _ = quant.ParseLevels(engine.DefaultLevels + ",4bit-asym")
+	opts.KeepEigenvalues = true
+	return engine.Analyze(context.Background(), src, opts)
+})
+
+func sampleResult(t *testing.T) *engine.Result {
+	t.Helper()
+	res, err := sampleOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// table returns the rows of one level by long name.
+func table(t *testing.T, res *engine.Result, level string) map[string]*engine.Row {
+	t.Helper()
+	for k, l := range res.Levels {
+		if l.String() == level {
+			m := map[string]*engine.Row{}
+			for i := range res.Rows[k] {
+				m[res.Rows[k][i].Layer.LongName] = &res.Rows[k][i]
+			}
+			return m
+		}
+	}
+	t.Fatalf("no level %s", level)
+	return nil
+}
+
+// goldenRows reads a CSV file into one map a row.
+func goldenRows(t *testing.T, file string) []map[string]string {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []map[string]string
+	for _, r := range records[1:] {
+		m := map[string]string{}
+		for i, v := range r {
+			m[records[0][i]] = v
+		}
+		rows = append(rows, m)
+	}
+	return rows
+}
+
+func num(t *testing.T, s string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// relative returns |a-b| / max(|a|, |b|).
+func relative(a, b float64) float64 {
+	if a == b {
+		return 0
+	}
+	return math.Abs(a-b) / math.Max(math.Abs(a), math.Abs(b))
+}
+
+// compareRow holds a row against WeightWatcher's columns. tied names the layers
+// whose spectra have several candidates of the least D, so that the choice of
+// xmin is left to rounding.
+func compareRow(t *testing.T, where string, got *engine.Row, want map[string]string) {
+	t.Helper()
+	k, n := float64(got.Layer.M()), float64(got.Layer.N())
+	svTol := k * 0x1p-52 * got.SpectralNorm / num(t, want["sv_min"])
+	for _, c := range []struct {
+		col string
+		got float64
+		tol float64
+	}{
+		{"alpha", got.Alpha, 1e-6}, {"D", got.D, 1e-6}, {"sigma", got.Sigma, 1e-6}, {"xmin", got.XMin, 1e-6},
+		{"N", n, 0}, {"M", k, 0}, {"Q", n / k, 0}, {"rf", float64(got.Layer.Slices), 0},
+		{"num_evals", float64(got.Layer.NumEvals()), 0},
+		{"num_pl_spikes", float64(got.NumPLSpikes), 0}, {"matrix_rank", float64(got.MatrixRank), 0},
+		{"rank_loss", float64(got.RankLoss), 0}, {"weak_rank_loss", float64(got.WeakRankLoss), 0},
+		{"alpha_weighted", got.AlphaWeighted, 1e-8}, {"entropy", got.Entropy, 1e-8},
+		{"lambda_max", got.SpectralNorm, 1e-8}, {"log_alpha_norm", got.LogAlphaNorm, 1e-8},
+		{"log_norm", got.LogNorm, 1e-8}, {"log_spectral_norm", got.LogSpectralNorm, 1e-8},
+		{"norm", got.Norm, 1e-8}, {"spectral_norm", got.SpectralNorm, 1e-8},
+		{"stable_rank", got.StableRank, 1e-8}, {"sv_max", got.SVMax, 1e-8}, {"xmax", got.XMax, 1e-8},
+	} {
+		w := num(t, want[c.col])
+		if r := relative(c.got, w); !(r <= c.tol) {
+			t.Errorf("%s: %s = %v, WeightWatcher has %v (relative %.1e, allowed %.1e)", where, c.col, c.got, w, r, c.tol)
+		}
+	}
+	if w := num(t, want["sv_min"]); !(math.Abs(got.SVMin-w) <= svTol) {
+		t.Errorf("%s: sv_min = %v, WeightWatcher has %v (allowed %.1e)", where, got.SVMin, w, svTol)
+	}
+	if string(got.Status) != want["status"] || got.Warning() != want["warning"] {
+		t.Errorf("%s: status %q, warning %q; WeightWatcher has %q, %q", where, got.Status, got.Warning(), want["status"], want["warning"])
+	}
+	if string(got.Layer.Type) != want["layer_type"] {
+		t.Errorf("%s: type %s, WeightWatcher has %s", where, got.Layer.Type, want["layer_type"])
+	}
+}
+
+func TestSampleAgainstWeightWatcher(t *testing.T) {
+	res := sampleResult(t)
+	for golden, level := range goldenLevels {
+		t.Run(golden, func(t *testing.T) {
+			rows := table(t, res, level)
+			want := goldenRows(t, filepath.Join("testdata/gosrc-lm", "results_"+golden+".csv"))
+			if len(rows) != len(want) {
+				t.Errorf("%d layers, WeightWatcher has %d", len(rows), len(want))
+			}
+			for _, w := range want {
+				got := rows[w["longname"]]
+				if got == nil {
+					t.Errorf("no layer %s", w["longname"])
+					continue
+				}
+				compareRow(t, w["longname"], got, w)
+			}
+		})
+	}
+}
+
+func TestSampleEigenvalues(t *testing.T) {
+	res := sampleResult(t)
+	z, err := zip.OpenReader("testdata/gosrc-lm/evals.npz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	n := 0
+	for _, f := range z.File {
+		golden, name, _ := strings.Cut(strings.TrimSuffix(f.Name, ".npy"), "/")
+		want := readNPY(t, f)
+		got := table(t, res, goldenLevels[golden])[name].Eigenvalues
+		if len(got) != len(want) {
+			t.Errorf("%s: %d eigenvalues, want %d", f.Name, len(got), len(want))
+			continue
+		}
+		top := want[len(want)-1]
+		for i := range want {
+			if d := math.Abs(got[i] - want[i]); !(d <= 1e-10*top) {
+				t.Errorf("%s: eigenvalue %d = %v, want %v (%.1e of the largest)", f.Name, i, got[i], want[i], d/top)
+				break
+			}
+		}
+		n++
+	}
+	if want := len(goldenLevels) * 31; n != want {
+		t.Errorf("compared %d spectra, want %d", n, want)
+	}
+}
+
+// readNPY reads a one-dimensional little-endian float64 array.
+func readNPY(t *testing.T, f *zip.File) []float64 {
+	t.Helper()
+	r, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 10 + int(binary.LittleEndian.Uint16(data[8:]))
+	m := regexp.MustCompile(`'descr': '<f8'.*'shape': \((\d+),\)`).FindStringSubmatch(string(data[10:n]))
+	if m == nil {
+		t.Fatalf("%s: header %q", f.Name, data[10:n])
+	}
+	count, _ := strconv.Atoi(m[1])
+	x := make([]float64, count)
+	for i := range x {
+		x[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[n+8*i:]))
+	}
+	return x
+}
+
+func TestSampleQuantizationErrors(t *testing.T) {
+	res := sampleResult(t)
+	data, err := os.ReadFile("testdata/gosrc-lm/quantization_errors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]map[string]struct {
+		Unique   int     `json:"unique"`
+		MSE      float64 `json:"mse"`
+		MAE      float64 `json:"mae"`
+		SNR      float64 `json:"snr_db"`
+		Relative float64 `json:"relative_error"`
+		Max      float64 `json:"max_abs_error"`
+	}
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	for golden, tensors := range want {
+		rows := table(t, res, goldenLevels[golden])
+		for name, w := range tensors {
+			got := rows[strings.TrimSuffix(name, ".weight")].Errors
+			if got.Unique != w.Unique {
+				t.Errorf("%s %s: %d unique values, want %d", golden, name, got.Unique, w.Unique)
+			}
+			for _, c := range []struct {
+				what      string
+				got, want float64
+			}{{"mse", got.MSE, w.MSE}, {"mae", got.MAE, w.MAE}, {"snr", got.SNR, w.SNR}, {"relative", got.Relative, w.Relative}, {"max", got.MaxAbs, w.Max}} {
+				if relative(c.got, c.want) > 1e-12 {
+					t.Errorf("%s %s: %s = %v, want %v", golden, name, c.what, c.got, c.want)
+				}
+			}
+		}
+	}
+}
+
+// TestThreads shows that results do not depend on the number of threads: every
+// metric is the same to the last bit.
+func TestThreads(t *testing.T) {
+	want := analyzeSample(t, func(o *engine.Options) { o.Threads = 1 })
+	for _, threads := range []int{2, 5} {
+		got := analyzeSample(t, func(o *engine.Options) { o.Threads = threads })
+		if a, b := dump(got), dump(want); a != b {
+			t.Errorf("%d threads give other results than one", threads)
+		}
+	}
+}
+
+// dump prints all rows with every digit.
+func dump(res *engine.Result) string {
+	var b strings.Builder
+	for k := range res.Rows {
+		for _, r := range res.Rows[k] {
+			l := *r.Layer
+			r.Layer = nil
+			fmt.Fprintf(&b, "%v %+v\n", l, r)
+		}
+	}
+	return b.String()
+}

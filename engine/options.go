@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"fmt"
+	"path"
+	"runtime"
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/lapack"
+)
+
+// Options say what [Describe] and [Analyze] do. Start from [DefaultOptions]; the
+// zero value has no levels.
+type Options struct {
+	// Levels are the quantization levels to analyse, without repetition.
+	Levels []quant.Level
+
+	// MinEvals and MaxEvals bound the number of eigenvalues of a layer, MaxN its
+	// larger dimension. 0 is no limit. The defaults are WeightWatcher's.
+	MinEvals, MaxEvals, MaxN int
+
+	// Layers are globs (path.Match) of which one must match a tensor's name, with
+	// or without ".weight". None selects all.
+	Layers []string
+	// Include and Exclude are layer types; an empty Include stands for all.
+	Include, Exclude []LayerType
+	// AllMatrices adds what WeightWatcher never sees: matrices whose names do not
+	// end in ".weight", and 3-D tensors.
+	AllMatrices bool
+	// QuantizeEmbeddings quantizes embeddings too. By default they are analysed
+	// as the fp16 level has them, at every level, as the study of linear layers
+	// that this project follows does.
+	QuantizeEmbeddings bool
+
+	// DequantDType is the type that dequantized weights are rounded to;
+	// checkpoint.InvalidDType, the zero value, is the type of each tensor.
+	DequantDType checkpoint.DType
+
+	// Threads is the number of layers analysed at once; 0 takes all cores. The
+	// results do not depend on it.
+	Threads int
+	// BLAS and LAPACK name the backends; empty is the default of the build.
+	BLAS, LAPACK string
+
+	// KeepEigenvalues keeps all eigenvalues in the rows of the result, 8 bytes
+	// each; otherwise they are dropped once the metrics are taken.
+	KeepEigenvalues bool
+
+	// Progress, if not nil, is called after every step, never from two goroutines
+	// at once. It must be quick.
+	Progress func(Progress)
+}
+
+// DefaultOptions returns the options of a study as published: fp16 and 8, 6, 5,
+// 4, 3 and 2 bits, WeightWatcher's limits.
+func DefaultOptions() Options {
+	levels, _ := quant.ParseLevels(DefaultLevels)
+	return Options{Levels: levels, MinEvals: 10, MaxEvals: 15000, MaxN: 50000}
+}
+
+// DefaultLevels is the list of levels of [DefaultOptions].
+const DefaultLevels = "fp16,8bit,6bit,5bit,4bit,3bit,2bit"
+
+// Validate reports the first option that makes no sense.
+func (o *Options) Validate() error {
+	if len(o.Levels) == 0 {
+		return fmt.Errorf("no quantization level is given")
+	}
+	if o.MinEvals < 0 || o.MaxEvals < 0 || o.MaxN < 0 || o.Threads < 0 {
+		return fmt.Errorf("limits and threads cannot be negative")
+	}
+	if o.MaxEvals > 0 && o.MinEvals >= o.MaxEvals {
+		return fmt.Errorf("min-evals %d is not below max-evals %d", o.MinEvals, o.MaxEvals)
+	}
+	if o.MaxN > 0 && (o.MaxN < o.MaxEvals || o.MaxN < o.MinEvals) {
+		return fmt.Errorf("max-n %d is below max-evals %d or min-evals %d", o.MaxN, o.MaxEvals, o.MinEvals)
+	}
+	for _, g := range o.Layers {
+		if _, err := path.Match(g, ""); err != nil {
+			return fmt.Errorf("layer pattern %q: %v", g, err)
+		}
+	}
+	for _, t := range slices.Concat(o.Include, o.Exclude) {
+		if !slices.Contains(LayerTypes, t) {
+			return fmt.Errorf("unknown layer type %q: types are %v", t, LayerTypes)
+		}
+	}
+	if o.DequantDType != checkpoint.InvalidDType && !o.DequantDType.Analysable() {
+		return fmt.Errorf("weights cannot be dequantized to %v", o.DequantDType)
+	}
+	return nil
+}
+
+// UseBackend selects the backend called name for eigenvalues and, where there is
+// one of that name, for Gram matrices.
+func (o *Options) UseBackend(name string) error {
+	if _, err := lapack.Lookup(name); err != nil {
+		return err
+	}
+	o.LAPACK = name
+	if slices.Contains(cblas.Names(), name) {
+		o.BLAS = name
+	}
+	return nil
+}
+
+// threads returns how many layers to analyse at once.
+func (o *Options) threads() int {
+	if o.Threads > 0 {
+		return o.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// Progress is the state of a running analysis.
+type Progress struct {
+	Done, Total int     // layer-levels
+	Work        float64 // share of the estimated arithmetic done, 0 to 1
+	Layer       string  // the layer that was just finished
+	Level       quant.Level
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+)
+
+// A Check is the self-check of one level on one tensor: what quantization theory
+// says must hold, and what was measured. Results are kept in float32, so that
+// rounding to a stored type does not blur them.
+type Check struct {
+	Tensor string
+	Level  quant.Level
+	Scale  float64 // step between values
+	Errors quant.Errors
+	Values int // different values that the level allows
+	// MaxError is the largest error in steps: at most a half, but for rounding.
+	MaxError float64
+	// RMSError is the root mean square error in steps: 1/sqrt(12) = 0.2887 for
+	// weights that spread over many steps, at most a half for any.
+	RMSError float64
+	// Failures says in words which bounds do not hold; none is a pass.
+	Failures []string
+}
+
+// Passed reports whether all bounds hold.
+func (c *Check) Passed() bool { return len(c.Failures) == 0 }
+
+// Validate checks the quantizer at the uniform levels of opts on every matrix of
+// src that the analysis would quantize, or, if src is nil, on a synthetic one.
+func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	if src == nil {
+		return validateWeights("synthetic 512x2048, Gaussian", synthetic(), opts.Levels), nil
+	}
+	plan, err := Describe(src, opts)
+	if err != nil {
+		return nil, err
+	}
+	var checks []Check
+	for i := range plan.Tensors {
+		ts := &plan.Tensors[i]
+		if ts.Status != Planned || !ts.Layers[0].Quantized {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return checks, err
+		}
+		data := make([]byte, ts.Size)
+		if err := src.ReadTensor(data, &ts.Tensor); err != nil {
+			return checks, err
+		}
+		w := make([]float32, ts.Elements())
+		quant.Decode(w, data, ts.DType)
+		checks = append(checks, validateWeights(ts.Name, w, opts.Levels)...)
+	}
+	return checks, nil
+}
+
+// synthetic returns Gaussian weights with the spread of a trained linear layer.
+func synthetic() []float32 {
+	rng := rand.New(rand.NewPCG(1, 2))
+	w := make([]float32, 512*2048)
+	for i := range w {
+		w[i] = float32(rng.NormFloat64() * 0.02)
+	}
+	return w
+}
+
+func validateWeights(name string, w []float32, levels []quant.Level) []Check {
+	var checks []Check
+	r := kernel.FindRange(w)
+	dequantized := make([]float32, len(w))
+	for _, level := range levels {
+		if level.Scheme == quant.CastF16 {
+			continue
+		}
+		c := Check{Tensor: name, Level: level, Values: level.Values()}
+		q, err := quant.New(level, r, checkpoint.F32)
+		if err != nil {
+			c.Failures = []string{err.Error()}
+			checks = append(checks, c)
+			continue
+		}
+		meter := quant.NewErrorMeter(q)
+		for at := 0; at < len(w); at += partLength {
+			part := w[at:min(at+partLength, len(w))]
+			q.Apply(dequantized[at:][:len(part)], part)
+			meter.Add(part, dequantized[at:][:len(part)])
+		}
+		c.Errors = meter.Errors()
+		c.Scale = float64(q.Scale())
+		c.judge(r)
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// judge compares the measured errors with the bounds.
+func (c *Check) judge(r kernel.Range) {
+	e := &c.Errors
+	if c.Scale == 0 {
+		if e.MaxAbs != 0 {
+			c.fail("a tensor without a step changed by %g", e.MaxAbs)
+		}
+		return
+	}
+	c.MaxError, c.RMSError = e.MaxAbs/c.Scale, math.Sqrt(e.MSE)/c.Scale
+	if e.Unique > c.Values {
+		c.fail("%d different values, the level has %d", e.Unique, c.Values)
+	}
+	// The quotient, the product and, if asymmetric, the sums are each rounded to
+	// float32, by at most half a unit in the last place of the largest of them.
+	slack := 4 * 0x1p-24 * float64(max(r.Max-r.Min, r.AbsMax())) / c.Scale
+	if c.MaxError > 0.5+slack {
+		c.fail("largest error %.4f steps, above 0.5", c.MaxError)
+	}
+	if c.RMSError > 0.5 {
+		c.fail("root mean square error %.4f steps, above 0.5", c.RMSError)
+	}
+	// Weights that spread over many steps have errors spread evenly over one.
+	// The share of weights near zero decides: the bound is tight when the mean
+	// magnitude is above a step, and holds to sampling error of the mean square.
+	if uniform := 1 / math.Sqrt(12); e.MAE > 0 && c.spread(e) > 1 && math.Abs(c.RMSError/uniform-1) > 0.05 {
+		c.fail("root mean square error %.4f steps, evenly spread errors have %.4f", c.RMSError, uniform)
+	}
+}
+
+// spread returns the mean magnitude of the weights in steps.
+func (c *Check) spread(e *quant.Errors) float64 {
+	if e.Relative == 0 {
+		return 0
+	}
+	return e.MAE / e.Relative / c.Scale
+}
+
+func (c *Check) fail(format string, args ...any) {
+	c.Failures = append(c.Failures, fmt.Sprintf(format, args...))
+}
