@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
+)
+
+func analyzeCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "analyze",
+		Usage:     "analyse the weight spectra of a model at several quantization levels",
+		ArgsUsage: "[flags] MODEL",
+		Description: `Reads each tensor once, quantizes and dequantizes it at each level, computes all
+eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
+writes CSV tables, a report, pictures and run.json to the output folder.`,
+		Flags: append(append(selectionFlags(), modelFlags()...),
+			levelsFlag(), dequantFlag(),
+			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of layers analysed at once (default: all cores); results do not depend on it", Category: "computation"},
+			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
+			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
+			&ucli.StringFlag{Name: "model-name", Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
+			&ucli.StringFlag{Name: "compat", Usage: "'weightwatcher' writes and averages failed fits as -1, as the published study did", Category: "output"},
+			&ucli.BoolFlag{Name: "no-plots", Usage: "do not draw pictures", Category: "output"},
+			&ucli.BoolFlag{Name: "json", Usage: "JSON Lines on standard output instead of the table", Category: "output"},
+		),
+		Action: analyze,
+	}
+}
+
+func analyze(c *ucli.Context) error {
+	t, err := terminal(c)
+	if err != nil {
+		return err
+	}
+	arg, err := oneArgument(c, "model")
+	if err != nil {
+		return err
+	}
+	opts, err := options(c)
+	if err != nil {
+		return err
+	}
+	compat, err := compatFlag(c)
+	if err != nil {
+		return err
+	}
+	if err := chooseKernels(t); err != nil {
+		return err
+	}
+	src, err := openModel(c, t, arg)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dir := c.String("output-dir")
+	// A run can take hours: find out now whether its results can be kept.
+	if err := report.CheckWritable(dir); err != nil {
+		return err
+	}
+
+	bar := t.NewProgress("reading")
+	opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
+	res, runErr := engine.Analyze(c.Context, src, opts)
+	bar.Stop()
+	if res == nil {
+		return runErr
+	}
+	for _, w := range res.Warnings {
+		t.Warn("%s", w)
+	}
+	name := c.String("model-name")
+	if name == "" {
+		name = arg
+	}
+	summaries, err := report.Write(dir, res, report.Options{Model: name, Compat: compat, Plots: !c.Bool("no-plots")})
+	if err != nil {
+		return errors.Join(err, runErr)
+	}
+	if c.Bool("json") {
+		err = printResultJSON(t.Out, res, summaries, name, compat)
+	} else {
+		err = printComparison(t, summaries, res)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range res.Tensors {
+		if ts := &res.Tensors[i]; ts.Status == engine.Refused {
+			t.Warn("%s: tensor %q refused: %s", ts.File, ts.Name, cli.OneLine(ts.Reason))
+		}
+	}
+	if !c.Bool("json") {
+		t.Note("results are in %s", filepath.Clean(dir))
+	}
+	switch {
+	case runErr != nil:
+		return runErr
+	case res.Partial():
+		return cli.ErrPartial
+	}
+	return nil
+}
+
+func compatFlag(c *ucli.Context) (bool, error) {
+	switch s := c.String("compat"); s {
+	case "":
+		return false, nil
+	case "weightwatcher":
+		return true, nil
+	default:
+		return false, cli.Usagef("--compat %q: only weightwatcher is known", s)
+	}
+}

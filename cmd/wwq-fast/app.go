@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
+)
+
+// run is the whole program: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signals(stderr)
+	defer stop()
+	app := newApp(stdout, stderr)
+	err := app.RunContext(ctx, arrange(app, args))
+	if errors.Is(err, syscall.EPIPE) {
+		return cli.OK // the reader of our output has seen enough
+	}
+	cli.Report(stderr, err)
+	return cli.Code(err)
+}
+
+// signals returns a context that the first SIGINT or SIGTERM cancels; a second
+// one, or ten seconds, end the process: results are only written whole.
+func signals(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s, ok := <-c
+		if !ok {
+			return
+		}
+		cause, code := context.Canceled, cli.Interrupted
+		if s == syscall.SIGTERM {
+			cause, code = cli.ErrTerminated, cli.Terminated
+		}
+		fmt.Fprintln(stderr, "wwq-fast: stopping; what is finished is kept")
+		cancel(cause)
+		select {
+		case <-c:
+		case <-time.After(10 * time.Second):
+		}
+		os.Exit(code)
+	}()
+	return ctx, func() { signal.Stop(c); cancel(nil) }
+}
+
+func newApp(stdout, stderr io.Writer) *ucli.App {
+	ucli.VersionPrinter = func(c *ucli.Context) { printVersion(c.App.Writer) }
+	app := &ucli.App{
+		Name:      "wwq-fast",
+		Usage:     "how quantization changes the spectra of a neural network's weights",
+		UsageText: "wwq-fast COMMAND [flags] MODEL",
+		Description: `MODEL is a .safetensors file, a folder with an index or with shards, or the id of a
+model in the local Hugging Face cache.
+
+Examples:
+  wwq-fast analyze examples/gosrc-lm
+  wwq-fast analyze Qwen/Qwen2.5-0.5B --quantizations fp16,4bit,4bit-asym -o out
+  wwq-fast quantize examples/gosrc-lm --bits 4 -o gosrc-lm-4bit
+
+Exit codes: 0 complete, 1 failed, 3 finished but some tensors were refused, 64 wrong
+command line, 65 bad model, 75 disk full or I/O error, 130 and 143 interrupted.`,
+		Version:         engine.Version,
+		HideHelpCommand: true,
+		Suggest:         true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		// Errors come back from Run; nothing below may end the process.
+		ExitErrHandler:  func(*ucli.Context, error) {},
+		CommandNotFound: func(*ucli.Context, string) {},
+		OnUsageError:    usageError,
+		Action: func(c *ucli.Context) error {
+			if c.NArg() == 0 {
+				return ucli.ShowAppHelp(c)
+			}
+			err := &cli.UsageError{Message: fmt.Sprintf("no command %q", c.Args().First())}
+			if s := suggestCommand(c.App, c.Args().First()); s != "" {
+				err.Hints = []string{"wwq-fast " + s}
+			} else {
+				err.Hints = []string{"wwq-fast --help lists the commands"}
+			}
+			return err
+		},
+		Commands: []*ucli.Command{
+			analyzeCommand(), describeCommand(), quantizeCommand(), validateCommand(), compareCommand(), envCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+		c.Flags = append(c.Flags, commonFlags()...)
+	}
+	return app
+}
+
+// commonFlags are those that every command has.
+func commonFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "color", Value: "auto", Usage: "`WHEN` to colour the output: auto, always, never", Category: "output"},
+		&ucli.BoolFlag{Name: "quiet", Usage: "no progress and no notes", Category: "output"},
+	}
+}
+
+func usageError(c *ucli.Context, err error, _ bool) error {
+	where := "wwq-fast"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
+		where += " " + c.Command.Name
+	}
+	return &cli.UsageError{Message: err.Error(), Hints: []string{where + " --help lists the flags"}}
+}
+
+// arrange puts the flags of the command in args before its other arguments.
+func arrange(app *ucli.App, args []string) []string {
+	for i := 1; i < len(args); i++ {
+		if strings.HasPrefix(args[i], "-") {
+			continue
+		}
+		if c := app.Command(args[i]); c != nil {
+			flags := append(slices.Clone(c.Flags), ucli.HelpFlag)
+			return append(slices.Clone(args[:i+1]), cli.FlagsFirst(args[i+1:], flags)...)
+		}
+		break
+	}
+	return args
+}
+
+func suggestCommand(app *ucli.App, name string) string {
+	if s := ucli.SuggestCommand(app.Commands, name); s != "" {
+		return s
+	}
+	return ""
+}
+
+// terminal returns where a command writes.
+func terminal(c *ucli.Context) (*cli.Terminal, error) {
+	color := c.String("color")
+	if !slices.Contains([]string{"auto", "always", "never"}, color) {
+		return nil, cli.Usagef("--color %s: auto, always or never", color)
+	}
+	t := cli.NewTerminal(c.App.Writer, c.App.ErrWriter, color)
+	t.Quiet = c.Bool("quiet")
+	return t, nil
+}
+
+// oneArgument returns the only argument of a command, which its usage calls what.
+func oneArgument(c *ucli.Context, what string) (string, error) {
+	switch c.NArg() {
+	case 0:
+		return "", &cli.UsageError{
+			Message: fmt.Sprintf("%s needs a %s", c.Command.Name, what),
+			Hints:   []string{fmt.Sprintf("wwq-fast %s %s", c.Command.Name, c.Command.ArgsUsage)},
+		}
+	case 1:
+		return c.Args().First(), nil
+	}
+	return "", cli.Usagef("%s takes one %s, not %d: %q", c.Command.Name, what, c.NArg(), c.Args().Slice())
+}

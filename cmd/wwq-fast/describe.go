@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
+)
+
+func describeCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:        "describe",
+		Usage:       "list every tensor of a model and what would be done with it",
+		ArgsUsage:   "[flags] MODEL",
+		Description: `Reads headers only.`,
+		Flags: append(append(selectionFlags(), modelFlags()...),
+			&ucli.BoolFlag{Name: "json", Usage: "JSON Lines instead of a table", Category: "output"},
+		),
+		Action: describe,
+	}
+}
+
+func describe(c *ucli.Context) error {
+	t, err := terminal(c)
+	if err != nil {
+		return err
+	}
+	arg, err := oneArgument(c, "model")
+	if err != nil {
+		return err
+	}
+	opts, err := options(c)
+	if err != nil {
+		return err
+	}
+	src, err := openModel(c, t, arg)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	plan, err := engine.Describe(src, opts)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printPlanJSON(t.Out, plan)
+	}
+	w := newTable(t)
+	w.AppendHeader(table.Row{"tensor", "dtype", "shape", "type", "N", "M", "eigenvalues", "status"})
+	layers, most := 0, int64(0)
+	for i := range plan.Tensors {
+		ts := &plan.Tensors[i]
+		shape := strings.Trim(strings.ReplaceAll(fmt.Sprint(ts.Shape), " ", "x"), "[]")
+		row := table.Row{cli.OneLine(ts.Name), ts.StoredType(), shape, ts.Type}
+		if ts.Status != engine.Planned {
+			w.AppendRow(append(row, "", "", "", "skipped: "+cli.OneLine(ts.Reason)))
+			continue
+		}
+		l := &ts.Layers[0]
+		status := "quantized, analysed"
+		if !l.Quantized {
+			status = "analysed, not quantized"
+		}
+		if n := len(ts.Layers); n > 1 {
+			status += fmt.Sprintf(" as %d layers", n)
+		}
+		w.AppendRow(append(row, l.N(), l.M(), l.NumEvals(), status))
+		layers += len(ts.Layers)
+		most = max(most, ts.Bytes)
+	}
+	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.Out, "%d tensors, %d layers to analyse; the largest takes about %s for each thread\n", len(plan.Tensors), layers, bytesText(most))
+	return err
+}
+
+// bytesText formats a size for people.
+func bytesText(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, u := float64(n)/1024, 0
+	for v >= 1024 && u < len(units)-1 {
+		v /= 1024
+		u++
+	}
+	return fmt.Sprintf("%.1f %ciB", v, units[u])
+}

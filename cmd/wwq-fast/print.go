@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
+)
+
+func newTable(t *cli.Terminal) table.Writer {
+	w := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	style.Options.DrawBorder = false
+	style.Options.SeparateColumns = false
+	if t.Color {
+		style.Color.Header = text.Colors{text.Bold}
+	}
+	w.SetStyle(style)
+	return w
+}
+
+// printComparison prints one line a level.
+func printComparison(t *cli.Terminal, summaries []report.Summary, res *engine.Result) error {
+	w := newTable(t)
+	w.AppendHeader(table.Row{"level", "layers", "failed", "mean α", "std", "median", "min", "max", "change", "α<2", "2–6", "α>6", "α̂", "corr.", "rank corr."})
+	var right []table.ColumnConfig
+	for i := 2; i <= 15; i++ {
+		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	w.SetColumnConfigs(right)
+	for i := range summaries {
+		s := &summaries[i]
+		change := "–"
+		if !math.IsNaN(s.MeanChange) && s.Level.String() != "fp16" {
+			change = fmt.Sprintf("%+.2f %%", 100*s.MeanChange)
+		}
+		w.AppendRow(table.Row{
+			s.Level, s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
+			change, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
+		})
+	}
+	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
+		return err
+	}
+	if res == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(t.Out, "%d tensors: %d analysed, %d refused, %d skipped; %.2f s on %d threads, eigenvalues by %s%s\n",
+		len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped),
+		res.Elapsed.Seconds(), res.Threads, res.Env.LAPACK, kernels(&res.Env))
+	return err
+}
+
+func kernels(e *engine.Environment) string {
+	if e.Library.Core == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s, %s kernels)", e.Library.Library, e.Library.Core)
+}
+
+func cell(x float64) string {
+	if math.IsNaN(x) {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", x)
+}
+
+// jsonLines writes one object a line. Numbers that do not exist are null.
+type jsonLines struct {
+	enc *json.Encoder
+	err error
+}
+
+func newJSONLines(w io.Writer) *jsonLines {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return &jsonLines{enc: enc}
+}
+
+func (j *jsonLines) line(kind string, fields map[string]any) {
+	if j.err != nil {
+		return
+	}
+	fields["type"], fields["v"] = kind, 1
+	for k, v := range fields {
+		if x, ok := v.(float64); ok && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			fields[k] = nil
+		}
+	}
+	j.err = j.enc.Encode(fields)
+}
+
+func printResultJSON(w io.Writer, res *engine.Result, summaries []report.Summary, model string, compat bool) error {
+	j := newJSONLines(w)
+	for i := range res.Tensors {
+		j.tensor(&res.Tensors[i])
+	}
+	for k := range res.Rows {
+		for i := range res.Rows[k] {
+			r := &res.Rows[k][i]
+			if r.Status == engine.FitMissing {
+				continue
+			}
+			j.line("layer", map[string]any{
+				"longname": r.Layer.LongName, "layer_id": r.Layer.ID, "quantization": r.Level.String(),
+				"status": r.Status, "reason": r.Reason, "alpha": r.Alpha, "D": r.D, "sigma": r.Sigma, "xmin": r.XMin,
+				"xmax": r.XMax, "num_pl_spikes": r.NumPLSpikes, "alpha_weighted": r.AlphaWeighted,
+				"log_norm": r.LogNorm, "log_spectral_norm": r.LogSpectralNorm, "stable_rank": r.StableRank,
+				"matrix_rank": r.MatrixRank, "num_evals": r.Layer.NumEvals(), "entropy": r.Entropy,
+				"unique_values": r.Errors.Unique, "relative_error": r.Errors.Relative, "snr_db": r.Errors.SNR,
+			})
+		}
+	}
+	j.summaries(summaries)
+	j.line("summary", map[string]any{
+		"model": model, "wall_seconds": res.Elapsed.Seconds(), "interrupted": res.Interrupted, "compat": compat,
+		"analysed": res.Count(engine.Analysed), "refused": res.Count(engine.Refused), "skipped": res.Count(engine.Skipped),
+	})
+	return j.err
+}
+
+func (j *jsonLines) tensor(t *engine.TensorStatus) {
+	j.line("tensor", map[string]any{
+		"name": t.Name, "dtype": t.StoredType(), "shape": append([]int{}, t.Shape...), "file": t.File,
+		"layer_type": t.Type, "status": t.Status, "reason": t.Reason, "layers": len(t.Layers),
+	})
+}
+
+func (j *jsonLines) summaries(summaries []report.Summary) {
+	for i := range summaries {
+		s := &summaries[i]
+		j.line("comparison", map[string]any{
+			"quantization": s.Level.String(), "num_layers": s.Layers, "num_failed": s.Failed,
+			"alpha_mean": s.Mean, "alpha_std": s.Std, "alpha_min": s.Min, "alpha_max": s.Max, "alpha_median": s.Median,
+			"layers_below_2": s.Below, "layers_above_6": s.Above, "layers_optimal": s.Optimal,
+			"alpha_hat": s.AlphaHat, "log_norm_mean": s.LogNorm, "corr_fp16": s.Pearson, "spearman_fp16": s.Spearman,
+			"mean_change": s.MeanChange,
+		})
+	}
+}
+
+func printSummariesJSON(w io.Writer, summaries []report.Summary) error {
+	j := newJSONLines(w)
+	j.summaries(summaries)
+	j.line("summary", map[string]any{"levels": len(summaries)})
+	return j.err
+}
+
+func printPlanJSON(w io.Writer, plan *engine.Plan) error {
+	j := newJSONLines(w)
+	layers := 0
+	for i := range plan.Tensors {
+		j.tensor(&plan.Tensors[i])
+		layers += len(plan.Tensors[i].Layers)
+	}
+	j.line("summary", map[string]any{"tensors": len(plan.Tensors), "layers": layers})
+	return j.err
+}

@@ -1,0 +1,9 @@
+//go:build !unix
+
+package main
+
+import "github.com/wwq-fast/wwq-fast/internal/cli"
+
+// chooseKernels does nothing here: the result carries a warning if OpenBLAS runs
+// slow kernels.
+func chooseKernels(*cli.Terminal) error { return nil }

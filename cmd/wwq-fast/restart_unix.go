@@ -1,0 +1,32 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"syscall"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
+)
+
+// restarted marks a process that was started again by chooseKernels, so that it
+// happens once at most.
+const restarted = "WWQ_RESTARTED"
+
+// chooseKernels starts the process again with OPENBLAS_CORETYPE set, if OpenBLAS
+// does not know this processor and fell back to slow kernels. The variable is
+// read when the library loads, long before main, so there is no other way. What
+// the user has set stands.
+func chooseKernels(t *cli.Terminal) error {
+	better := engine.Env().BetterCore
+	if better == "" || os.Getenv("OPENBLAS_CORETYPE") != "" || os.Getenv(restarted) != "" {
+		return nil
+	}
+	self, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(self, os.Args, append(os.Environ(), "OPENBLAS_CORETYPE="+better, restarted+"=1"))
+	}
+	t.Warn("cannot restart with OPENBLAS_CORETYPE=%s: %v", better, err)
+	return nil
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
+)
+
+func validateCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "validate",
+		Usage:     "check the quantizer against what theory says of its errors",
+		ArgsUsage: "[flags] [MODEL]",
+		Description: `For each level: no more values than it has, no error above half a step, and errors
+spread evenly over a step (root mean square 1/sqrt(12) = 0.289 steps) where the weights
+spread over many. Without MODEL, on synthetic weights.`,
+		Flags:  append(append(selectionFlags(), modelFlags()...), levelsFlag()),
+		Action: validate,
+	}
+}
+
+func validate(c *ucli.Context) error {
+	t, err := terminal(c)
+	if err != nil {
+		return err
+	}
+	opts, err := options(c)
+	if err != nil {
+		return err
+	}
+	var src checkpoint.Source
+	if c.NArg() > 0 {
+		arg, err := oneArgument(c, "model")
+		if err != nil {
+			return err
+		}
+		if src, err = openModel(c, t, arg); err != nil {
+			return err
+		}
+		defer src.Close()
+	}
+	checks, err := engine.Validate(c.Context, src, opts)
+	if err != nil {
+		return err
+	}
+	w := newTable(t)
+	w.AppendHeader(table.Row{"tensor", "level", "values", "of", "step", "max error / step", "rms error / step", "SNR dB", "verdict"})
+	failed := 0
+	for i := range checks {
+		k := &checks[i]
+		verdict := "pass"
+		if !k.Passed() {
+			verdict = "FAIL: " + strings.Join(k.Failures, "; ")
+			failed++
+		}
+		w.AppendRow(table.Row{
+			cli.OneLine(k.Tensor), k.Level, k.Errors.Unique, k.Values, fmt.Sprintf("%.6g", k.Scale),
+			fmt.Sprintf("%.4f", k.MaxError), fmt.Sprintf("%.4f", k.RMSError), fmt.Sprintf("%.2f", k.Errors.SNR), verdict,
+		})
+	}
+	if _, err := fmt.Fprintf(t.Out, "%s\n%d checks, %d failed\n", w.Render(), len(checks), failed); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+	}
+	return nil
+}
