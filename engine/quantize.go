@@ -82,7 +82,7 @@ func requantize(t *checkpoint.Tensor, stored []byte, level quant.Level, out chec
 	each(func(at int, part []float32) { rng = rng.Union(kernel.FindRange(part), at == 0) })
 	q, err := quant.New(level, rng, out)
 	if err != nil {
-		return nil, err
+		return nil, checkpoint.Unsupportedf("%w", err)
 	}
 	// In place where an element does not grow.
 	dst := stored

@@ -263,6 +263,7 @@ func normComparison(d *plotData) ([][]*plot.Plot, error) {
 
 // legendAbove puts the legend into room made for it above the data.
 func legendAbove(p *plot.Plot) {
+	settle(&p.Y)
 	span := p.Y.Max - p.Y.Min
 	p.Legend.Top = true
 	p.Legend.Left = false

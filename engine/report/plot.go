@@ -64,6 +64,14 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 	if err != nil {
 		return err
 	}
+	for _, row := range panels {
+		for _, p := range row {
+			if p != nil {
+				settle(&p.X)
+				settle(&p.Y)
+			}
+		}
+	}
 	img := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(dpi))
 	dc := draw.Crop(draw.New(img), 4, -10, 4, -6)
 	tiles := draw.Tiles{
@@ -82,6 +90,18 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 	// than drawing.
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
 	return enc.Encode(w, img.Image())
+}
+
+// settle gives an axis without data a range: the search for tick marks never ends
+// on one that is empty or not finite.
+func settle(a *plot.Axis) {
+	width := a.Max - a.Min
+	switch {
+	case math.IsNaN(width) || math.IsInf(width, 0) || width < 0:
+		a.Min, a.Max = 0, 1
+	case width == 0:
+		a.Min, a.Max = a.Min-0.5, a.Max+0.5
+	}
 }
 
 // levelColor gives level i of n a colour: from dark blue for the most bits to

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs every fuzz target of the module for FUZZTIME, one after the other.
+set -eu
+go list ./... | while read -r pkg; do
+    for target in $(go test -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do
+        echo "$pkg $target"
+        go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-60s}" "$pkg" </dev/null
+    done
+done

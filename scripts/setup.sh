@@ -1,0 +1,75 @@
+#!/bin/sh
+# Makes sure that a C compiler, OpenBLAS and LAPACKE can be used, installing what
+# is missing, and writes 1 to .build/cgo. Where that cannot be done it says so in
+# one line and writes 0: everything then works in pure Go, more slowly.
+set -u
+mkdir -p .build
+
+# usable tries to compile and link what the cgo packages need.
+usable() {
+    dir=$(mktemp -d) || return 1
+    cat >"$dir/probe.c" <<'C'
+#ifdef __APPLE__
+#include <Accelerate/Accelerate.h>
+int main(void) { return 0; }
+#else
+#include <lapack.h>
+int LAPACKE_dsyev_work();
+void cblas_dsyrk();
+int main(void) { return (void *)LAPACKE_dsyev_work == 0 || (void *)cblas_dsyrk == 0; }
+#endif
+C
+    if [ "$(uname -s)" = Darwin ]; then
+        libs="-framework Accelerate"
+    else
+        libs="-llapacke -lopenblas -ldl"
+    fi
+    # shellcheck disable=SC2086
+    ${CC:-cc} -o "$dir/probe" "$dir/probe.c" $libs >"$dir/log" 2>&1
+    ok=$?
+    rm -rf "$dir"
+    return $ok
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
+install_libraries() {
+    if [ "$(uname -s)" = Darwin ]; then
+        # Accelerate comes with the command-line tools, as does the compiler.
+        xcode-select --install >/dev/null 2>&1
+    elif command -v apt-get >/dev/null; then
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev libopenblas-dev liblapacke-dev ||
+            { as_root apt-get update &&
+                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev libopenblas-dev liblapacke-dev; }
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -y gcc openblas-devel lapack-devel
+    elif command -v brew >/dev/null; then
+        brew install openblas lapack
+    else
+        return 1
+    fi
+}
+
+if [ "${CGO_ENABLED:-1}" = 0 ]; then
+    echo "setup: CGO_ENABLED=0: using the pure-Go backend"
+    echo 0 >.build/cgo
+elif usable; then
+    echo 1 >.build/cgo
+else
+    echo "setup: installing OpenBLAS and LAPACKE"
+    install_libraries >.build/setup.log 2>&1
+    if usable; then
+        echo 1 >.build/cgo
+    else
+        echo "setup: no C compiler with OpenBLAS and LAPACKE can be had (see .build/setup.log): using the pure-Go backend, several times slower"
+        echo 0 >.build/cgo
+    fi
+fi
