@@ -1,6 +1,8 @@
 package lapack
 
 import (
+	"math"
+
 	"gonum.org/v1/gonum/blas"
 	gonumlapack "gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/gonum"
@@ -14,7 +16,43 @@ func (goBackend) Name() string { return "gonum" }
 
 func (goBackend) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
 	checkSym(n, len(a), lda, len(w))
-	return dsyev("dsyev", gonum.Implementation{}, n, a, lda, w)
+	// gonum's Dsterf (v0.17.0) panics on matrices so large or small that it has to
+	// scale them. Scaled by a power of two to a norm near 1, none is.
+	e := exponent(n, a, lda)
+	scaleUpper(n, a, lda, -e)
+	err := dsyev("dsyev", gonum.Implementation{}, n, a, lda, w)
+	for i := range w[:n] {
+		w[i] = math.Ldexp(w[i], e)
+	}
+	return err
+}
+
+// exponent returns the binary exponent of the largest element of the upper
+// triangle of a, 0 for a zero matrix or one of ordinary size.
+func exponent(n int, a []float64, lda int) int {
+	top := 0.0
+	for i := range n {
+		for _, v := range a[i*lda+i : i*lda+n] {
+			top = math.Max(top, math.Abs(v))
+		}
+	}
+	if top == 0 || top > 0x1p-100 && top < 0x1p100 {
+		return 0
+	}
+	_, e := math.Frexp(top)
+	return e
+}
+
+// scaleUpper multiplies the upper triangle of a by 2^e.
+func scaleUpper(n int, a []float64, lda, e int) {
+	if e == 0 {
+		return
+	}
+	for i := range n {
+		for j := i; j < n; j++ {
+			a[i*lda+j] = math.Ldexp(a[i*lda+j], e)
+		}
+	}
 }
 
 func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {

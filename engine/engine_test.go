@@ -1,0 +1,329 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+)
+
+// gaussian returns weights that float16 holds exactly.
+func gaussian(seed uint64, n int) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = float32(math.Round(rng.NormFloat64()*100)) / 1024
+	}
+	return w
+}
+
+func describe(t *testing.T, m *memory, change func(*engine.Options)) map[string]engine.TensorStatus {
+	t.Helper()
+	opts := engine.DefaultOptions()
+	if change != nil {
+		change(&opts)
+	}
+	plan, err := engine.Describe(m, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]engine.TensorStatus{}
+	for _, ts := range plan.Tensors {
+		all[ts.Name] = ts
+	}
+	return all
+}
+
+// TestSelection accounts for every kind of tensor.
+func TestSelection(t *testing.T) {
+	m := newMemory()
+	for _, s := range []struct {
+		name  string
+		shape []int
+	}{
+		{"a.weight", []int{20, 30}}, {"a.bias", []int{20}}, {"norm.weight", []int{20}}, {"scalar", nil},
+		{"small.weight", []int{9, 30}}, {"long.weight", []int{20, 60000}}, {"big.weight", []int{20000, 20000}},
+		{"embed_tokens.weight", []int{20, 30}}, {"transformer.wte.weight", []int{20, 30}}, {"embed_out.weight", []int{20, 30}},
+		{"conv.weight", []int{8, 4, 3, 3}}, {"keras.weight", []int{2, 2, 3, 3}}, {"conv1.weight", []int{16, 8, 5}},
+		{"lstm.weight_ih_l0", []int{40, 20}}, {"mlp.experts.w1", []int{2, 16, 24}}, {"five.weight", []int{2, 2, 2, 2, 2}},
+		{"none.weight", []int{0, 30}},
+	} {
+		m.add(s.name, nil, s.shape...)
+	}
+	m.tensors = append(m.tensors, checkpoint.Tensor{Name: "codes.weight", DType: checkpoint.I8, Shape: []int{20, 30}})
+	skipped := map[string]string{
+		"a.bias": "vector", "norm.weight": "vector", "scalar": "vector", "small.weight": "min-evals", "long.weight": "max-n",
+		"big.weight": "max-evals", "keras.weight": "kernel in front", "conv1.weight": "all-matrices", "lstm.weight_ih_l0": "all-matrices",
+		"mlp.experts.w1": "all-matrices", "five.weight": "5-D", "none.weight": "no elements", "codes.weight": "I8",
+	}
+	types := map[string]engine.LayerType{
+		"a.weight": engine.Dense, "embed_tokens.weight": engine.Embedding, "transformer.wte.weight": engine.Embedding,
+		"embed_out.weight": engine.Dense, "conv.weight": engine.Conv2D,
+	}
+	for name, ts := range describe(t, m, nil) {
+		if want, ok := skipped[name]; ok {
+			if ts.Status != engine.Skipped || !strings.Contains(ts.Reason, want) {
+				t.Errorf("%s: %s, %q; want it skipped for %q", name, ts.Status, ts.Reason, want)
+			}
+			continue
+		}
+		if ts.Status != engine.Planned || ts.Type != types[name] {
+			t.Errorf("%s: %s as %q (%s), want %q", name, ts.Status, ts.Type, ts.Reason, types[name])
+		}
+		if ts.Layers[0].Quantized != (ts.Type != engine.Embedding) {
+			t.Errorf("%s: quantized is %v", name, ts.Layers[0].Quantized)
+		}
+	}
+	all := describe(t, m, func(o *engine.Options) {
+		o.AllMatrices = true
+		o.MinEvals, o.MaxEvals, o.MaxN = 0, 0, 0
+	})
+	for name, layers := range map[string]int{"lstm.weight_ih_l0": 1, "mlp.experts.w1": 2, "conv1.weight": 1, "small.weight": 1, "long.weight": 1, "big.weight": 1} {
+		if ts := all[name]; len(ts.Layers) != layers {
+			t.Errorf("%s: %d layers (%s), want %d", name, len(ts.Layers), ts.Reason, layers)
+		}
+	}
+	if l := all["mlp.experts.w1"].Layers[1]; l.LongName != "mlp.experts.w1[1]" || l.Rows != 16 || l.Cols != 24 {
+		t.Errorf("second expert: %+v", l)
+	}
+	if l := all["conv1.weight"].Layers[0]; l.Type != engine.Conv1D || l.NumEvals() != 40 {
+		t.Errorf("conv1d: %+v", l)
+	}
+	some := describe(t, m, func(o *engine.Options) {
+		o.Layers = []string{"a.*", "transformer.*"}
+		o.Exclude = []engine.LayerType{engine.Embedding}
+	})
+	for name, ts := range some {
+		if (ts.Status == engine.Planned) != (name == "a.weight") {
+			t.Errorf("--layers, --exclude: %s is %s (%s)", name, ts.Status, ts.Reason)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for name, change := range map[string]func(*engine.Options){
+		"no levels":      func(o *engine.Options) { o.Levels = nil },
+		"min above max":  func(o *engine.Options) { o.MinEvals = 20000 },
+		"N below evals":  func(o *engine.Options) { o.MaxN = 100 },
+		"negative":       func(o *engine.Options) { o.Threads = -1 },
+		"bad glob":       func(o *engine.Options) { o.Layers = []string{"["} },
+		"bad type":       func(o *engine.Options) { o.Include = []engine.LayerType{"x"} },
+		"integer output": func(o *engine.Options) { o.DequantDType = checkpoint.I8 },
+	} {
+		opts := engine.DefaultOptions()
+		change(&opts)
+		if opts.Validate() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	opts := engine.DefaultOptions()
+	if err := opts.Validate(); err != nil {
+		t.Error(err)
+	}
+	opts.LAPACK = "none"
+	if _, err := engine.Analyze(context.Background(), newMemory(), opts); err == nil {
+		t.Error("an unknown backend was taken")
+	}
+}
+
+// TestRefusals: what cannot be analysed is named, the rest goes on.
+func TestRefusals(t *testing.T) {
+	nan, big := gaussian(1, 600), gaussian(2, 600)
+	nan[5] = float32(math.NaN())
+	big[5] = 1e6
+	m := newMemory().add("a.weight", gaussian(3, 600), 20, 30).add("b.weight", nan, 20, 30).
+		add("c.weight", big, 20, 30).add("d.weight", gaussian(3, 600), 20, 30)
+	res := m.analyze(t, "fp16,4bit", nil)
+	want := map[string]engine.Status{"a.weight": engine.Analysed, "b.weight": engine.Refused, "c.weight": engine.Refused, "d.weight": engine.Skipped}
+	for _, ts := range res.Tensors {
+		if ts.Status != want[ts.Name] {
+			t.Errorf("%s: %s (%s), want %s", ts.Name, ts.Status, ts.Reason, want[ts.Name])
+		}
+	}
+	if !res.Partial() {
+		t.Error("the run is not called partial")
+	}
+	// c overflows float16 but not 4 bits; d is a duplicate and in no table.
+	for k, level := range res.Levels {
+		if len(res.Rows[k]) != 3 {
+			t.Fatalf("%v: %d rows", level, len(res.Rows[k]))
+		}
+		for i, r := range res.Rows[k] {
+			if r.Layer.ID != i {
+				t.Errorf("row %d has layer id %d", i, r.Layer.ID)
+			}
+			refused := r.Layer.Tensor == "b.weight" || r.Layer.Tensor == "c.weight" && level == quant.FP16
+			if (r.Status == engine.FitRefused) != refused {
+				t.Errorf("%v %s: %s (%s)", level, r.Layer.Tensor, r.Status, r.Reason)
+			}
+		}
+	}
+}
+
+// TestDegenerate: zero, constant and rank-deficient matrices have the spectra
+// that they must have.
+func TestDegenerate(t *testing.T) {
+	const rows, cols = 40, 24
+	zero, ones := make([]float32, rows*cols), make([]float32, rows*cols)
+	low := make([]float32, rows*cols)
+	u, v := gaussian(8, 3*rows), gaussian(9, 3*cols)
+	for i := range ones {
+		ones[i] = 0.5
+		for r := range 3 {
+			// Products of two small integers over 2^20: exact in float32.
+			low[i] += u[r*rows+i/cols] * v[r*cols+i%cols]
+		}
+	}
+	m := newMemory().add("a.weight", zero, rows, cols).add("b.weight", ones, rows, cols)
+	res := m.analyze(t, "fp16,4bit,2bit", nil)
+	for k := range res.Levels {
+		z, o := res.Rows[k][0], res.Rows[k][1]
+		if z.Status != engine.FitFailed || z.MatrixRank != 0 || z.RankLoss != cols || z.Norm != 0 || !math.IsNaN(z.LogNorm) {
+			t.Errorf("zero matrix: %+v", z)
+		}
+		if o.Status != engine.FitFailed || o.MatrixRank != 1 || o.RankLoss != cols-1 || math.Abs(o.Norm-rows*cols/4) > 1e-9 || !math.IsNaN(o.Entropy) {
+			t.Errorf("constant matrix: %+v", o)
+		}
+		if o.Errors.Unique != 1 && k > 0 || o.Errors.MSE != 0 {
+			t.Errorf("constant matrix changed: %+v", o.Errors)
+		}
+	}
+	row := analyzeExact(t, low, rows, cols, 1, engine.Dense)
+	if row.MatrixRank != 3 || row.RankLoss != cols-3 || row.Method != spectrum.SVD {
+		t.Errorf("rank 3: rank %d, loss %d, by %s", row.MatrixRank, row.RankLoss, row.Method)
+	}
+}
+
+// TestCancel: what is finished is kept.
+func TestCancel(t *testing.T) {
+	m := newMemory()
+	for i := range 12 {
+		m.add(strings.Repeat("x", i+1)+".weight", gaussian(uint64(i+10), 3600), 60, 60)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	opts := engine.DefaultOptions()
+	opts.Threads = 2
+	var seen atomic.Int64
+	opts.Progress = func(p engine.Progress) {
+		if seen.Add(1) == 10 {
+			cancel()
+		}
+	}
+	res, err := engine.Analyze(ctx, m, opts)
+	if !errors.Is(err, context.Canceled) || res == nil || !res.Interrupted {
+		t.Fatalf("result %v, error %v", res != nil, err)
+	}
+	done, missing := 0, 0
+	for k := range res.Rows {
+		for _, r := range res.Rows[k] {
+			if r.Status == engine.FitMissing {
+				missing++
+			} else {
+				done++
+			}
+		}
+	}
+	if done < 10 || missing == 0 {
+		t.Errorf("%d rows finished, %d missing", done, missing)
+	}
+}
+
+// brokenSource fails to read one tensor.
+type brokenSource struct{ *memory }
+
+func (b brokenSource) ReadTensor(dst []byte, t *checkpoint.Tensor) error {
+	if t.Name == "b.weight" {
+		return checkpoint.Corruptf("the file became shorter")
+	}
+	return b.memory.ReadTensor(dst, t)
+}
+
+func TestReadError(t *testing.T) {
+	m := newMemory().add("a.weight", gaussian(1, 600), 20, 30).add("b.weight", gaussian(2, 600), 20, 30)
+	res, err := engine.Analyze(context.Background(), brokenSource{m}, engine.DefaultOptions())
+	if !errors.Is(err, checkpoint.ErrCorrupt) || res == nil {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// TestProgress: the count reaches the total and never goes back.
+func TestProgress(t *testing.T) {
+	m := newMemory().add("a.weight", gaussian(1, 600), 20, 30).add("b.weight", gaussian(1, 600), 20, 30).
+		add("embed.weight", gaussian(2, 600), 20, 30)
+	var last engine.Progress
+	m.analyze(t, "fp16,4bit", func(o *engine.Options) {
+		o.Progress = func(p engine.Progress) {
+			if p.Done < last.Done || p.Work < last.Work {
+				t.Errorf("%+v after %+v", p, last)
+			}
+			last = p
+		}
+	})
+	if last.Done != 6 || last.Total != 6 || math.Abs(last.Work-1) > 1e-9 {
+		t.Errorf("at the end: %+v", last)
+	}
+}
+
+// TestMetamorphic: transposing, permuting and changing signs leave the spectrum
+// as it is, and scaling by a power of two scales it.
+func TestMetamorphic(t *testing.T) {
+	const rows, cols = 50, 30
+	w := gaussian(5, rows*cols)
+	same := func(name string, x []float32, r, c int, scale float64) {
+		t.Helper()
+		a, b := analyzeExact(t, w, rows, cols, 1, engine.Dense), analyzeExact(t, x, r, c, 1, engine.Dense)
+		for i := range a.Eigenvalues {
+			if d := math.Abs(a.Eigenvalues[i]*scale - b.Eigenvalues[i]); d > 1e-13*scale*a.SpectralNorm {
+				t.Errorf("%s: eigenvalue %d moves by %g", name, i, d)
+			}
+		}
+		if math.Abs(a.Alpha-b.Alpha) > 1e-9 || a.MatrixRank != b.MatrixRank {
+			t.Errorf("%s: alpha %v and %v, rank %d and %d", name, a.Alpha, b.Alpha, a.MatrixRank, b.MatrixRank)
+		}
+	}
+	transposed, permuted, flipped, scaled := make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(w))
+	rng := rand.New(rand.NewPCG(1, 1))
+	perm := rng.Perm(rows)
+	for i := range rows {
+		for j := range cols {
+			v := w[i*cols+j]
+			transposed[j*rows+i] = v
+			permuted[perm[i]*cols+j] = v
+			flipped[i*cols+j] = v * float32(1-2*(j%2))
+			scaled[i*cols+j] = v * 4
+		}
+	}
+	same("transpose", transposed, cols, rows, 1)
+	same("permutation", permuted, rows, cols, 1)
+	same("signs", flipped, rows, cols, 1)
+	same("scale", scaled, rows, cols, 16)
+}
+
+func TestValidate(t *testing.T) {
+	opts := engine.DefaultOptions()
+	opts.Levels, _ = quant.ParseLevels("fp16,8,6,5,4,3,2,16,4-asym,2-asym")
+	checks, err := engine.Validate(context.Background(), nil, opts)
+	if err != nil || len(checks) != 9 {
+		t.Fatalf("%d checks, %v", len(checks), err)
+	}
+	for _, c := range checks {
+		if !c.Passed() {
+			t.Errorf("%v: %v", c.Level, c.Failures)
+		}
+	}
+	bad := gaussian(1, 600)
+	bad[0] = float32(math.Inf(1))
+	checks, err = engine.Validate(context.Background(), newMemory().add("a.weight", bad, 20, 30), opts)
+	if err != nil || len(checks) == 0 || checks[0].Passed() {
+		t.Errorf("infinite weights: %+v, %v", checks, err)
+	}
+}

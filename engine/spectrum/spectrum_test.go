@@ -1,0 +1,239 @@
+package spectrum
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/lapack"
+)
+
+// matrix makes a Matrix of stored weights and counts its passes.
+func matrix(w []float32, rows, cols int, passes *int) Matrix {
+	return Matrix{Rows: rows, Cols: cols, Fill: func(dst []float32, first, count, pass int) {
+		if passes != nil {
+			*passes = max(*passes, pass+1)
+		}
+		if rows >= cols {
+			copy(dst, w[first*cols:][:count*cols])
+			return
+		}
+		for i := range rows {
+			copy(dst[i*count:][:count], w[i*cols+first:])
+		}
+	}}
+}
+
+// solvers returns one solver for each backend.
+func solvers(t *testing.T) map[string]*Solver {
+	t.Helper()
+	all := map[string]*Solver{}
+	for _, name := range lapack.Names() {
+		l, err := lapack.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := cblas.Lookup(name)
+		if err != nil {
+			b, _ = cblas.Lookup("")
+		}
+		all[name] = &Solver{BLAS: b, LAPACK: l}
+	}
+	return all
+}
+
+func random(seed uint64, n int, f func(*rand.Rand) float64) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	w := make([]float32, n)
+	for i := range w {
+		w[i] = float32(f(rng))
+	}
+	return w
+}
+
+// svd returns singular values by gonum, ascending.
+func svd(w []float32, rows, cols int) []float64 {
+	a := make([]float64, len(w))
+	for i, v := range w {
+		a[i] = float64(v)
+	}
+	var s mat.SVD
+	if !s.Factorize(mat.NewDense(rows, cols, a), mat.SVDNone) {
+		panic("no singular values")
+	}
+	v := s.Values(nil)
+	slices.Reverse(v)
+	return v
+}
+
+// TestAgainstSVD compares all backends with gonum's singular values, over shapes
+// on both sides of the panel length and both orientations.
+func TestAgainstSVD(t *testing.T) {
+	defer cblas.LimitThreads(1)()
+	for name, s := range solvers(t) {
+		t.Run("backend="+name, func(t *testing.T) {
+			var ws Workspace
+			for _, d := range [][2]int{{1, 1}, {1, 40}, {40, 1}, {7, 7}, {30, 20}, {20, 30}, {33, 1100}, {1100, 33}, {130, 260}, {260, 130}, {129, 129}} {
+				rows, cols := d[0], d[1]
+				k := min(rows, cols)
+				for kind, f := range map[string]func(*rand.Rand) float64{
+					"gaussian": func(r *rand.Rand) float64 { return r.NormFloat64() },
+					"heavy":    func(r *rand.Rand) float64 { return math.Pow(1-r.Float64(), -0.8) * float64(1-2*r.IntN(2)) },
+					"ternary":  func(r *rand.Rand) float64 { return 0.25 * float64(int(r.Float64()*20)/19-int(r.Float64()*20)/19) },
+				} {
+					w := random(uint64(rows+cols), rows*cols, f)
+					want := svd(w, rows, cols)
+					got, err := s.Compute(&ws, matrix(w, rows, cols, nil))
+					if err != nil {
+						t.Fatalf("%s %dx%d: %v", kind, rows, cols, err)
+					}
+					top := want[k-1]
+					for i := range want {
+						if d := math.Abs(got.Lambda[i] - want[i]*want[i]); d > 10*float64(k)*0x1p-52*top*top {
+							t.Errorf("%s %dx%d: eigenvalue %d = %v, want %v", kind, rows, cols, i, got.Lambda[i], want[i]*want[i])
+						}
+						if got.Method == SVD && math.Abs(got.Sigma[i]-want[i]) > 10*float64(k)*0x1p-52*top {
+							t.Errorf("%s %dx%d: singular value %d = %v, want %v", kind, rows, cols, i, got.Sigma[i], want[i])
+						}
+					}
+					if top > 0 && rank(got.Sigma, rows, cols) != rank(want, rows, cols) {
+						t.Errorf("%s %dx%d: rank %d, want %d (by %s)", kind, rows, cols, rank(got.Sigma, rows, cols), rank(want, rows, cols), got.Method)
+					}
+				}
+			}
+		})
+	}
+}
+
+func rank(sigma []float64, rows, cols int) int {
+	n := 0
+	for _, s := range sigma {
+		if s > sigma[len(sigma)-1]*float64(max(rows, cols))*0x1p-52 {
+			n++
+		}
+	}
+	return n
+}
+
+// TestRankDeficient: products of thin matrices of small integers have exact
+// float32 elements and known ranks, too small for the Gram route to see.
+func TestRankDeficient(t *testing.T) {
+	for name, s := range solvers(t) {
+		for _, d := range [][3]int{{60, 60, 7}, {200, 60, 59}, {60, 200, 20}, {1500, 40, 13}, {40, 1500, 39}, {50, 50, 1}} {
+			rows, cols, r := d[0], d[1], d[2]
+			u := random(1, rows*r, func(g *rand.Rand) float64 { return float64(g.IntN(5) - 2) })
+			v := random(2, r*cols, func(g *rand.Rand) float64 { return float64(g.IntN(5) - 2) })
+			w := make([]float32, rows*cols)
+			for i := range rows {
+				for j := range cols {
+					for l := range r {
+						w[i*cols+j] += u[i*r+l] * v[l*cols+j]
+					}
+				}
+			}
+			passes := 0
+			sp, err := s.Compute(&Workspace{}, matrix(w, rows, cols, &passes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rank(sp.Sigma, rows, cols); got != r || sp.Method != SVD || passes != 2 {
+				t.Errorf("%s %dx%d: rank %d, want %d; by %s in %d passes", name, rows, cols, got, r, sp.Method, passes)
+			}
+		}
+	}
+}
+
+// TestZeroColumns: what is zero is left out exactly, and costs no second pass.
+func TestZeroColumns(t *testing.T) {
+	for _, s := range solvers(t) {
+		const rows, cols = 300, 50
+		w := random(5, rows*cols, func(g *rand.Rand) float64 { return g.NormFloat64() })
+		dropped := 0
+		for j := range cols {
+			if j%3 == 1 {
+				dropped++
+				for i := range rows {
+					w[i*cols+j] = 0
+				}
+			}
+		}
+		sp, err := s.Compute(&Workspace{}, matrix(w, rows, cols, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := svd(w, rows, cols)
+		for i := range want {
+			if i < dropped && sp.Sigma[i] != 0 || math.Abs(sp.Sigma[i]-want[i]) > 1e-12*want[cols-1] {
+				t.Errorf("singular value %d = %v, want %v", i, sp.Sigma[i], want[i])
+			}
+		}
+		if sp.Method != Gram {
+			t.Errorf("by %s", sp.Method)
+		}
+		zero, err := s.Compute(&Workspace{}, matrix(make([]float32, rows*cols), rows, cols, nil))
+		if err != nil || zero.FrobeniusSquared != 0 || slices.Max(zero.Sigma) != 0 {
+			t.Errorf("zero matrix: %v, %v", zero, err)
+		}
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	for _, s := range solvers(t) {
+		sp, err := s.Compute(&Workspace{}, Matrix{Rows: 0, Cols: 5})
+		if err != nil || len(sp.Sigma) != 0 {
+			t.Errorf("%v, %v", sp, err)
+		}
+	}
+}
+
+// liar returns eigenvalues that are not those of the matrix.
+type liar struct{ lapack.Backend }
+
+func (l liar) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+	err := l.Backend.SymEigenvalues(n, a, lda, w)
+	w[n-1] *= 1 + 1e-9
+	return err
+}
+
+// failing does not converge.
+type failing struct{ lapack.Backend }
+
+func (failing) SymEigenvalues(int, []float64, int, []float64) error { return lapack.ErrNotConverged }
+
+// TestSolverFaults: a wrong answer is found by the trace, a failure handed on, a
+// matrix too large refused before anything is allocated.
+func TestSolverFaults(t *testing.T) {
+	w := random(5, 600, func(g *rand.Rand) float64 { return g.NormFloat64() })
+	b, _ := cblas.Lookup("")
+	l, _ := lapack.Lookup("")
+	if _, err := (&Solver{b, liar{l}}).Compute(&Workspace{}, matrix(w, 30, 20, nil)); !errors.Is(err, ErrTrace) {
+		t.Errorf("wrong eigenvalues: %v", err)
+	}
+	if _, err := (&Solver{b, failing{l}}).Compute(&Workspace{}, matrix(w, 30, 20, nil)); !errors.Is(err, lapack.ErrNotConverged) {
+		t.Errorf("failure: %v", err)
+	}
+	if _, err := (&Solver{b, l}).Compute(&Workspace{}, Matrix{Rows: 50000, Cols: 50000}); err == nil {
+		t.Error("an order beyond 32-bit indices was taken")
+	}
+}
+
+// TestBytes: the estimate covers what Compute allocates.
+func TestBytes(t *testing.T) {
+	s := solvers(t)[lapack.Names()[0]]
+	for _, d := range [][2]int{{300, 200}, {200, 900}, {2000, 64}} {
+		var ws Workspace
+		w := random(5, d[0]*d[1], func(g *rand.Rand) float64 { return float64(g.IntN(3) / 2) })
+		if _, err := s.Compute(&ws, matrix(w, d[0], d[1], nil)); err != nil {
+			t.Fatal(err)
+		}
+		used := int64(8*cap(ws.gram) + 8*cap(ws.panel) + 4*cap(ws.single))
+		if limit := Bytes(d[0], d[1]); used > limit*11/10 {
+			t.Errorf("%v: %d bytes, estimated %d", d, used, limit)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+)
+
+func TestCode(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{ErrPartial, 3},
+		{Usagef("x"), 64},
+		{checkpoint.Corruptf("x"), 65},
+		{checkpoint.NotFoundf("x"), 65},
+		{fmt.Errorf("write: %w", syscall.ENOSPC), 75},
+		{fmt.Errorf("x: %w", context.Canceled), 130},
+		{fmt.Errorf("x: %w", ErrTerminated), 143},
+		{errors.Join(syscall.ENOSPC, context.Canceled), 130},
+	} {
+		if got := Code(tc.err); got != tc.want {
+			t.Errorf("Code(%v) = %d, want %d", tc.err, got, tc.want)
+		}
+	}
+}
+
+func TestFlagsFirst(t *testing.T) {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}}, &cli.BoolFlag{Name: "json"}, &cli.IntFlag{Name: "threads"},
+		&cli.StringSliceFlag{Name: "layers"},
+	}
+	for in, want := range map[string]string{
+		"M":                       "-- M",
+		"M -o out":                "-o out -- M",
+		"--json M --threads 2":    "--json --threads 2 -- M",
+		"M --output=out extra":    "--output=out -- M extra",
+		"M --layers a --layers b": "--layers a --layers b -- M",
+		"M -- --json":             "-- M --json",
+		"--output - M":            "--output - -- M",
+		"-":                       "-- -",
+		"M --unknown x":           "--unknown -- M x",
+		"M -o":                    "-o -- M",
+	} {
+		if got := FlagsFirst(strings.Fields(in), flags); !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	var b bytes.Buffer
+	Report(&b, &UsageError{Message: "bad\nthing \x1b[31m", Hints: []string{"try this"}})
+	if want := "wwq-fast: error: bad thing ?[31m\nwwq-fast: hint: try this\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	b.Reset()
+	for _, err := range []error{nil, ErrPartial, context.Canceled, ErrTerminated} {
+		Report(&b, err)
+	}
+	if b.Len() > 0 {
+		t.Errorf("silent endings printed %q", b.String())
+	}
+}
+
+// TestProgressLines: without a terminal there is a line a minute, with the time
+// left.
+func TestProgressLines(t *testing.T) {
+	var b bytes.Buffer
+	term := NewTerminal(&b, &b, "auto")
+	p := term.NewProgress("x")
+	p.Update(1, 10, 0.1, "a")
+	if b.Len() > 0 {
+		t.Errorf("printed at once: %q", b.String())
+	}
+	p.spoken = p.spoken.Add(-2 * lineEvery)
+	p.started = time.Now().Add(-time.Minute)
+	p.Update(5, 10, 0.5, "b")
+	p.Stop()
+	if got := b.String(); !strings.Contains(got, "5 of 10 layer-levels, 50 % of the work, 1m0s left") {
+		t.Errorf("printed %q", got)
+	}
+}
