@@ -73,9 +73,6 @@ func Env() Environment {
 // warnings returns remarks on the environment that the user of a run should see.
 func (e *Environment) warnings() []string {
 	var w []string
-	if !e.Cgo {
-		w = append(w, "pure-Go build without a C BLAS: results are the same, several times slower")
-	}
 	if e.BetterCore != "" {
 		w = append(w, fmt.Sprintf("%s runs its %s kernels, slow on this processor; set OPENBLAS_CORETYPE=%s before the process starts",
 			e.Library.Library, e.Library.Core, e.BetterCore))

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,9 +132,21 @@ func relative(a, b float64) float64 {
 	return math.Abs(a-b) / math.Max(math.Abs(a), math.Abs(b))
 }
 
-// compareRow holds a row against WeightWatcher's columns. tied names the layers
-// whose spectra have several candidates of the least D, so that the choice of
-// xmin is left to rounding.
+// tied names the rows in which an eigenvalue is repeated exactly where the best
+// tail begins: two equal rows of a ternary matrix. Which of the two the fit takes
+// for xmin, and so how many eigenvalues are at least xmin, is left to the last
+// digit of the eigensolver.
+var tied = map[string]bool{"2bit model.layers.3.self_attn.o_proj": true}
+
+// tiedAtXMin reports whether a row is named in tied, and the tie is there: the
+// eigenvalue next to xmin is the same to rounding.
+func tiedAtXMin(where string, r *engine.Row) bool {
+	at, _ := slices.BinarySearch(r.Eigenvalues, r.XMin)
+	near := func(i int) bool { return i >= 0 && relative(r.Eigenvalues[i], r.XMin) < 1e-13 }
+	return tied[where] && (near(at-1) || near(at+1))
+}
+
+// compareRow holds a row against WeightWatcher's columns.
 func compareRow(t *testing.T, where string, got *engine.Row, want map[string]string) {
 	t.Helper()
 	k, n := float64(got.Layer.M()), float64(got.Layer.N())
@@ -146,7 +159,7 @@ func compareRow(t *testing.T, where string, got *engine.Row, want map[string]str
 		{"alpha", got.Alpha, 1e-6}, {"D", got.D, 1e-6}, {"sigma", got.Sigma, 1e-6}, {"xmin", got.XMin, 1e-6},
 		{"N", n, 0}, {"M", k, 0}, {"Q", n / k, 0}, {"rf", float64(got.Layer.Slices), 0},
 		{"num_evals", float64(got.Layer.NumEvals()), 0},
-		{"num_pl_spikes", float64(got.NumPLSpikes), 0}, {"matrix_rank", float64(got.MatrixRank), 0},
+		{"matrix_rank", float64(got.MatrixRank), 0},
 		{"rank_loss", float64(got.RankLoss), 0}, {"weak_rank_loss", float64(got.WeakRankLoss), 0},
 		{"alpha_weighted", got.AlphaWeighted, 1e-8}, {"entropy", got.Entropy, 1e-8},
 		{"lambda_max", got.SpectralNorm, 1e-8}, {"log_alpha_norm", got.LogAlphaNorm, 1e-8},
@@ -158,6 +171,9 @@ func compareRow(t *testing.T, where string, got *engine.Row, want map[string]str
 		if r := relative(c.got, w); !(r <= c.tol) {
 			t.Errorf("%s: %s = %v, WeightWatcher has %v (relative %.1e, allowed %.1e)", where, c.col, c.got, w, r, c.tol)
 		}
+	}
+	if w := num(t, want["num_pl_spikes"]); float64(got.NumPLSpikes) != w && !tiedAtXMin(where, got) {
+		t.Errorf("%s: num_pl_spikes = %d, WeightWatcher has %v", where, got.NumPLSpikes, w)
 	}
 	if w := num(t, want["sv_min"]); !(math.Abs(got.SVMin-w) <= svTol) {
 		t.Errorf("%s: sv_min = %v, WeightWatcher has %v (allowed %.1e)", where, got.SVMin, w, svTol)
@@ -185,7 +201,7 @@ func TestSampleAgainstWeightWatcher(t *testing.T) {
 					t.Errorf("no layer %s", w["longname"])
 					continue
 				}
-				compareRow(t, w["longname"], got, w)
+				compareRow(t, level+" "+w["longname"], got, w)
 			}
 		})
 	}

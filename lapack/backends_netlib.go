@@ -3,6 +3,7 @@
 package lapack
 
 import (
+	gonumlapack "gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/netlib/lapack/lapacke"
 	nllapack "gonum.org/v1/netlib/lapack/netlib"
 )
@@ -45,11 +46,34 @@ func (netlib) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
 
 func (netlib) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	checkGeneral(m, n, len(a), lda)
-	return dgesvd("dgesvd", nllapack.Implementation{}, m, n, a, lda, s)
+	k := min(m, n)
+	if k == 0 {
+		return nil
+	}
+	if len(s) < k {
+		panic("lapack: too few places for the singular values")
+	}
+	// The vectors are not wanted, but some LAPACKE versions check the stride of
+	// V^T all the same (OpenBLAS issue 5051).
+	var impl nllapack.Implementation
+	none, query := gonumlapack.SVDNone, make([]float64, 1)
+	impl.Dgesvd(none, none, m, n, a, lda, s, nil, m, nil, n, query, -1)
+	work := make([]float64, int(query[0]))
+	if !impl.Dgesvd(none, none, m, n, a, lda, s, nil, m, nil, n, work, len(work)) {
+		return infoError("dgesvd", 1)
+	}
+	return nil
 }
 
 func (netlib) QR(m, n int, a []float64, lda int) error {
 	checkGeneral(m, n, len(a), lda)
-	dgeqrf(nllapack.Implementation{}, m, n, a, lda)
+	if min(m, n) == 0 {
+		return nil
+	}
+	var impl nllapack.Implementation
+	tau, query := make([]float64, min(m, n)), make([]float64, 1)
+	impl.Dgeqrf(m, n, a, lda, tau, query, -1)
+	work := make([]float64, int(query[0]))
+	impl.Dgeqrf(m, n, a, lda, tau, work, len(work))
 	return nil
 }

@@ -4,57 +4,30 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
-	gonumlapack "gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/gonum"
 )
 
-// goBackend is gonum's pure Go LAPACK. It has no single precision, so
-// SymEigenvalues32 works in float64 on an n×n copy.
+// goBackend is gonum's pure Go LAPACK. Every method works on a matrix scaled by a
+// power of two to a norm near 1; see sterf for why.
 type goBackend struct{}
 
 func (goBackend) Name() string { return "gonum" }
 
 func (goBackend) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
 	checkSym(n, len(a), lda, len(w))
-	// gonum's Dsterf (v0.17.0) panics on matrices so large or small that it has to
-	// scale them. Scaled by a power of two to a norm near 1, none is.
-	e := exponent(n, a, lda)
-	scaleUpper(n, a, lda, -e)
-	err := dsyev("dsyev", gonum.Implementation{}, n, a, lda, w)
-	for i := range w[:n] {
-		w[i] = math.Ldexp(w[i], e)
+	if n == 0 {
+		return nil
 	}
-	return err
+	shift := scaleToOne(n, n, a, lda, true)
+	var impl gonum.Implementation
+	e, tau, query := make([]float64, n-1), make([]float64, n-1), make([]float64, 1)
+	impl.Dsytrd(blas.Upper, n, a, lda, w[:n], e, tau, query, -1)
+	work := make([]float64, int(query[0]))
+	impl.Dsytrd(blas.Upper, n, a, lda, w[:n], e, tau, work, len(work))
+	return sterf(w[:n], e, shift)
 }
 
-// exponent returns the binary exponent of the largest element of the upper
-// triangle of a, 0 for a zero matrix or one of ordinary size.
-func exponent(n int, a []float64, lda int) int {
-	top := 0.0
-	for i := range n {
-		for _, v := range a[i*lda+i : i*lda+n] {
-			top = math.Max(top, math.Abs(v))
-		}
-	}
-	if top == 0 || top > 0x1p-100 && top < 0x1p100 {
-		return 0
-	}
-	_, e := math.Frexp(top)
-	return e
-}
-
-// scaleUpper multiplies the upper triangle of a by 2^e.
-func scaleUpper(n int, a []float64, lda, e int) {
-	if e == 0 {
-		return
-	}
-	for i := range n {
-		for j := i; j < n; j++ {
-			a[i*lda+j] = math.Ldexp(a[i*lda+j], e)
-		}
-	}
-}
-
+// SymEigenvalues32 works in float64, on an n×n copy.
 func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
 	checkSym(n, len(a), lda, len(w))
 	a64, w64 := make([]float64, n*n), make([]float64, n)
@@ -70,59 +43,101 @@ func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) er
 	return err
 }
 
+// SingularValues reduces a to a bidiagonal matrix B and takes the eigenvalues of
+// the Golub-Kahan form of B, a tridiagonal matrix of twice the order with a zero
+// diagonal, whose eigenvalues are plus and minus the singular values. gonum's
+// Dgesvd (v0.17.0) is not used: on some rank-deficient matrices its Dbdsqr
+// returns, without an error, values that are wrong in the third digit.
 func (goBackend) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	checkGeneral(m, n, len(a), lda)
-	return dgesvd("dgesvd", gonum.Implementation{}, m, n, a, lda, s)
+	k := min(m, n)
+	if k == 0 {
+		return nil
+	}
+	if len(s) < k {
+		panic("lapack: too few places for the singular values")
+	}
+	shift := scaleToOne(m, n, a, lda, false)
+	var impl gonum.Implementation
+	d, e := make([]float64, k), make([]float64, max(0, k-1))
+	tauQ, tauP, query := make([]float64, k), make([]float64, k), make([]float64, 1)
+	impl.Dgebrd(m, n, a, lda, d, e, tauQ, tauP, query, -1)
+	work := make([]float64, int(query[0]))
+	impl.Dgebrd(m, n, a, lda, d, e, tauQ, tauP, work, len(work))
+
+	diagonal, off := make([]float64, 2*k), make([]float64, 2*k-1)
+	for i := range k {
+		off[2*i] = d[i]
+		if i < k-1 {
+			off[2*i+1] = e[i]
+		}
+	}
+	if err := sterf(diagonal, off, shift); err != nil {
+		return err
+	}
+	for i := range k {
+		s[i] = math.Max(diagonal[2*k-1-i], 0)
+	}
+	return nil
 }
 
 func (goBackend) QR(m, n int, a []float64, lda int) error {
 	checkGeneral(m, n, len(a), lda)
-	dgeqrf(gonum.Implementation{}, m, n, a, lda)
-	return nil
-}
-
-// gonumRoutines is what gonum's pure Go implementation and its netlib binding
-// have in common of the routines used here.
-type gonumRoutines interface {
-	Dsyev(jobz gonumlapack.EVJob, uplo blas.Uplo, n int, a []float64, lda int, w, work []float64, lwork int) bool
-	Dgesvd(jobU, jobVT gonumlapack.SVDJob, m, n int, a []float64, lda int, s, u []float64, ldu int, vt []float64, ldvt int, work []float64, lwork int) bool
-	Dgeqrf(m, n int, a []float64, lda int, tau, work []float64, lwork int)
-}
-
-func dsyev(routine string, impl gonumRoutines, n int, a []float64, lda int, w []float64) error {
-	if n == 0 {
-		return nil
-	}
-	query := make([]float64, 1)
-	impl.Dsyev(gonumlapack.EVNone, blas.Upper, n, a, lda, w[:n], query, -1)
-	work := make([]float64, int(query[0]))
-	if !impl.Dsyev(gonumlapack.EVNone, blas.Upper, n, a, lda, w[:n], work, len(work)) {
-		return infoError(routine, 1)
-	}
-	return nil
-}
-
-func dgesvd(routine string, impl gonumRoutines, m, n int, a []float64, lda int, s []float64) error {
 	if min(m, n) == 0 {
 		return nil
 	}
-	// The vectors are not wanted, but the stride of V^T is checked all the same
-	// by some LAPACKE versions (OpenBLAS issue 5051).
-	query := make([]float64, 1)
-	impl.Dgesvd(gonumlapack.SVDNone, gonumlapack.SVDNone, m, n, a, lda, s, nil, m, nil, n, query, -1)
-	work := make([]float64, int(query[0]))
-	if !impl.Dgesvd(gonumlapack.SVDNone, gonumlapack.SVDNone, m, n, a, lda, s, nil, m, nil, n, work, len(work)) {
-		return infoError(routine, 1)
-	}
-	return nil
-}
-
-func dgeqrf(impl gonumRoutines, m, n int, a []float64, lda int) {
-	if min(m, n) == 0 {
-		return
-	}
+	var impl gonum.Implementation
 	tau, query := make([]float64, min(m, n)), make([]float64, 1)
 	impl.Dgeqrf(m, n, a, lda, tau, query, -1)
 	work := make([]float64, int(query[0]))
 	impl.Dgeqrf(m, n, a, lda, tau, work, len(work))
+	return nil
+}
+
+// sterf overwrites d with the eigenvalues of the symmetric tridiagonal matrix with
+// diagonal d and off-diagonal e, times 2^shift, ascending.
+//
+// gonum's Dsterf (v0.17.0) panics when it has to scale a block, that is, when one
+// has a norm below 1e-122 or above 1e153. So the matrix comes scaled to a norm
+// near 1, and what is below 2^-300 is set to zero here.
+func sterf(d, e []float64, shift int) error {
+	const nothing = 0x1p-300
+	for _, v := range [][]float64{d, e} {
+		for i := range v {
+			if math.Abs(v[i]) < nothing {
+				v[i] = 0
+			}
+		}
+	}
+	if !(gonum.Implementation{}).Dsterf(len(d), d, e) {
+		return infoError("dsterf", 1)
+	}
+	for i := range d {
+		d[i] = math.Ldexp(d[i], shift)
+	}
+	return nil
+}
+
+// scaleToOne multiplies the m×n matrix a, or its upper triangle alone, by 2^-shift
+// if its elements are far from 1.
+func scaleToOne(m, n int, a []float64, lda int, upper bool) (shift int) {
+	each := func(f func(v *float64)) {
+		for i := range m {
+			j := 0
+			if upper {
+				j = i
+			}
+			for ; j < n; j++ {
+				f(&a[i*lda+j])
+			}
+		}
+	}
+	top := 0.0
+	each(func(v *float64) { top = math.Max(top, math.Abs(*v)) })
+	if top == 0 || top > 0x1p-50 && top < 0x1p50 {
+		return 0
+	}
+	_, shift = math.Frexp(top)
+	each(func(v *float64) { *v = math.Ldexp(*v, -shift) })
+	return shift
 }

@@ -71,6 +71,9 @@ func analyze(c *ucli.Context) error {
 	if res == nil {
 		return runErr
 	}
+	if !res.Env.Cgo {
+		t.Note("pure-Go build without a C BLAS: the same results, several times slower")
+	}
 	for _, w := range res.Warnings {
 		t.Warn("%s", w)
 	}

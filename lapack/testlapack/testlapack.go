@@ -329,6 +329,47 @@ func SingularValuesTest(t *testing.T, b Singular) {
 	}
 }
 
+// LowRankTest runs the singular values of b on products of thin integer matrices,
+// whose rank is known exactly. gonum's Dgesvd (v0.17.0) fails it.
+func LowRankTest(t *testing.T, b Singular) {
+	for _, d := range [][3]int{{60, 60, 7}, {384, 229, 115}, {229, 384, 115}, {100, 100, 99}, {97, 40, 1}, {200, 200, 64}} {
+		m, n, r := d[0], d[1], d[2]
+		rng := rand.New(rand.NewPCG(uint64(m), uint64(r)))
+		a := make([]float64, m*n)
+		u, v := make([]float64, m*r), make([]float64, r*n)
+		for i := range u {
+			u[i] = float64(rng.IntN(3) - 1)
+		}
+		for i := range v {
+			v[i] = float64(rng.IntN(3) - 1)
+		}
+		sum := 0.0
+		for i := range m {
+			for j := range n {
+				for l := range r {
+					a[i*n+j] += u[i*r+l] * v[l*n+j]
+				}
+				sum += a[i*n+j] * a[i*n+j]
+			}
+		}
+		s := make([]float64, min(m, n))
+		if err := b.SingularValues(m, n, a, n, s); err != nil {
+			t.Errorf("%dx%d of rank %d: %v", m, n, r, err)
+			continue
+		}
+		rank, squares := 0, 0.0
+		for _, x := range s {
+			if x > s[0]*float64(max(m, n))*ulp {
+				rank++
+			}
+			squares += x * x
+		}
+		if rank != r || math.Abs(squares-sum) > 1e-12*sum {
+			t.Errorf("%dx%d of rank %d: rank %d, sum of squares %v, want %v", m, n, r, rank, squares, sum)
+		}
+	}
+}
+
 // rectangular returns an m×n matrix with the given singular values: a diagonal
 // under a random reflection from each side.
 func rectangular(values []float64, m, n, lda int, rng *rand.Rand) []float64 {
