@@ -3,5 +3,5 @@
 package lapack
 
 func available() []Backend {
-	return []Backend{shim{name: "accelerate"}, goBackend{}}
+	return []Backend{twoStage{shim{name: "accelerate"}}, shim{name: "accelerate"}, goBackend{}}
 }

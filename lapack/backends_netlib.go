@@ -9,7 +9,7 @@ import (
 )
 
 func available() []Backend {
-	return []Backend{shim{name: "shim"}, netlib{}, goBackend{}}
+	return []Backend{twoStage{shim{name: "shim"}}, shim{name: "shim"}, netlib{}, goBackend{}}
 }
 
 // netlib is gonum's netlib binding over LAPACKE. LAPACKE's row-major path copies

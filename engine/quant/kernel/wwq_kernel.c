@@ -1,5 +1,5 @@
 /* Instruction sets and their choice at run time. The loops stand in
- * kernel_body.inc. */
+ * kernel_body.h. */
 #include "wwq_kernel.h"
 
 #include <float.h>
@@ -95,7 +95,7 @@ static inline uint16_t float_to_half(float f) {
 #endif
 #define FN(name) base_##name
 #define TARGET
-#include "kernel_body.inc"
+#include "kernel_body.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -107,7 +107,7 @@ static inline uint16_t float_to_half(float f) {
     _mm256_storeu_ps(dst, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(src))))
 #define STORE_HALF(dst, src) \
     _mm_storeu_si128((__m128i *)(dst), _mm256_cvtps_ph(_mm256_loadu_ps(src), 0))
-#include "kernel_body.inc"
+#include "kernel_body.h"
 
 #define FN(name) avx512_##name
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,f16c")))
@@ -116,7 +116,7 @@ static inline uint16_t float_to_half(float f) {
     _mm512_storeu_ps(dst, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(src))))
 #define STORE_HALF(dst, src) \
     _mm256_storeu_si256((__m256i *)(dst), _mm512_cvtps_ph(_mm512_loadu_ps(src), 0))
-#include "kernel_body.inc"
+#include "kernel_body.h"
 
 static int has_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");

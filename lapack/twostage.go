@@ -1,0 +1,27 @@
+//go:build cgo
+
+package lapack
+
+import "github.com/wwq-fast/wwq-fast/lapack/twostage"
+
+// twoStage is the project's own eigenvalue solver, package twostage, which needs
+// no BLAS; singular values and QR are those of the backend below it.
+type twoStage struct{ Backend }
+
+func (twoStage) Name() string { return "twostage" }
+
+func (twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+	checkSym(n, len(a), lda, len(w))
+	if err := twostage.Eigenvalues64(n, a, lda, w, 1); err != nil {
+		return infoError("twostage", 1)
+	}
+	return nil
+}
+
+func (twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
+	checkSym(n, len(a), lda, len(w))
+	if err := twostage.Eigenvalues32(n, a, lda, w, 1); err != nil {
+		return infoError("twostage", 1)
+	}
+	return nil
+}

@@ -1,0 +1,314 @@
+// Stage 2: symmetric band -> tridiagonal by bulge chasing (sb2st; template,
+// see ts_simd.h). Lang's column-wise Householder chase (1993) in the task form
+// of Haidar, Ltaief, Dongarra (2011).
+//
+// Band storage: element (i,j), i >= j, at band[i + j*ld] (ld = 2b + VL, so a
+// block of it is an ordinary column-major matrix, the bulge fits below the
+// band, and the up to VL-1 lanes above the diagonal that vector loads touch
+// belong to no other element). Rows and columns up to n+2b exist and are zero,
+// hence every task runs at full length b.
+//
+// Sweep s annihilates column s below the subdiagonal. Its task t works on rows
+// R(t) = s+1+t*b ... +b-1: two-sided update of the diagonal block R(t)xR(t)
+// with reflector v, v from the right on the block below it, the next reflector
+// u from that block's first column, u from the left. Task (s,t) may run once
+// (s-1,t+1) is done. TS_GROUP sweeps advance together, two tasks apart, so the
+// blocks they touch stay in cache; groups go round the threads.
+#ifndef TS_GROUP
+#define TS_GROUP 4
+#endif
+#define TS_MAXBAND 128
+
+// out[0..3] = lane sums of s[0..3].
+INLINE void FN(hsum4)(const V *s, R *out) {
+#if TS_KIND == 2 && TS_DOUBLE
+  __m256d a = _mm256_hadd_pd((__m256d)s[0], (__m256d)s[1]);
+  __m256d c = _mm256_hadd_pd((__m256d)s[2], (__m256d)s[3]);
+  __m256d lo = _mm256_permute2f128_pd(a, c, 0x20);
+  __m256d hi = _mm256_permute2f128_pd(a, c, 0x31);
+  _mm256_storeu_pd(out, _mm256_add_pd(lo, hi));
+#elif TS_KIND == 2
+  __m256 a = _mm256_hadd_ps((__m256)s[0], (__m256)s[1]);
+  __m256 c = _mm256_hadd_ps((__m256)s[2], (__m256)s[3]);
+  __m256 e = _mm256_hadd_ps(a, c);
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(e),
+                                _mm256_extractf128_ps(e, 1)));
+#else
+  for (int q = 0; q < 4; q++) out[q] = HSUM(s[q]);
+#endif
+}
+
+// y = D v for the symmetric b x b block with lower triangle at d (symv).
+INLINE void FN(chase_symv)(const int b, const R *d, int ld, const R *v, R *y,
+                           const R *mask) {
+  enum { Q = VL < 4 ? VL : 4 };
+  for (int i = 0; i < b; i += VL) STORE(y + i, (V){0});
+  for (int j = 0; j < b; j += VL) {
+    V yj = LOAD(y + j), vj = LOAD(v + j);
+    R sums[VL < 4 ? 4 : VL];
+    for (int h = 0; h < VL; h += Q) {
+      V s[4], c[4];
+#pragma GCC unroll 4
+      for (int q = 0; q < 4; q++) s[q] = c[q] = (V){0};
+#pragma GCC unroll 4
+      for (int q = 0; q < Q; q++) {
+        const R *m = mask + 16 - (h + q);
+        V a = LOAD(d + (size_t)(j + h + q) * ld + j);
+        c[q] = SET1(v[j + h + q]);
+        yj = FMA(a * c[q], LOAD(m), yj);
+        s[q] = a * (vj * LOAD(m - 1));
+      }
+      const R *dj = d + (size_t)(j + h) * ld;
+      for (int i = j + VL; i < b; i += VL) {
+        V yi = LOAD(y + i), vi = LOAD(v + i);
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; q++) {
+          V a = LOAD(dj + (size_t)q * ld + i);
+          yi = FMA(a, c[q], yi);
+          s[q] = FMA(a, vi, s[q]);
+        }
+        STORE(y + i, yi);
+      }
+      R o[4];
+      FN(hsum4)(s, o);
+#pragma GCC unroll 4
+      for (int q = 0; q < Q; q++) sums[h + q] = o[q];
+    }
+    STORE(y + j, yj + LOAD(sums));
+  }
+}
+
+// D <- D - v y^T - y v^T on the lower triangle (syr2).
+INLINE void FN(chase_syr2)(const int b, R *d, int ld, const R *v, const R *y,
+                           const R *mask) {
+  enum { Q = VL < 4 ? VL : 4 };
+  for (int j = 0; j < b; j += VL)
+    for (int h = 0; h < VL; h += Q) {
+      V cv[4], cw[4];
+#pragma GCC unroll 4
+      for (int q = 0; q < Q; q++) {
+        R *p = d + (size_t)(j + h + q) * ld + j;
+        V m = LOAD(mask + 16 - (h + q));
+        cv[q] = SET1(v[j + h + q]);
+        cw[q] = SET1(y[j + h + q]);
+        STORE(p, FNMA(LOAD(v + j) * m, cw[q],
+                      FNMA(LOAD(y + j) * m, cv[q], LOAD(p))));
+      }
+      R *dj = d + (size_t)(j + h) * ld;
+      for (int i = j + VL; i < b; i += VL) {
+        V yi = LOAD(y + i), vi = LOAD(v + i);
+#pragma GCC unroll 4
+        for (int q = 0; q < Q; q++) {
+          R *p = dj + (size_t)q * ld + i;
+          STORE(p, FNMA(vi, cw[q], FNMA(yi, cv[q], LOAD(p))));
+        }
+      }
+    }
+}
+
+// z = t * O v for the full b x b block at o (gemv).
+INLINE void FN(chase_gemv)(const int b, const R *o, int ld, const R *v, R t,
+                           R *z) {
+  const V tv = SET1(t);
+  for (int i = 0; i < b; i += MR) {
+    V acc[4][MV];
+#pragma GCC unroll 8
+    for (int k = 0; k < MV; k++)
+      acc[0][k] = acc[1][k] = acc[2][k] = acc[3][k] = (V){0};
+    const R *p = o + i;
+    for (int j = 0; j < b; j += 4) {
+#pragma GCC unroll 4
+      for (int q = 0; q < 4; q++) {
+        V c = SET1(v[j + q]);
+#pragma GCC unroll 8
+        for (int k = 0; k < MV; k++)
+          acc[q][k] = FMA(LOAD(p + (size_t)q * ld + k * VL), c, acc[q][k]);
+      }
+      p += 4 * (size_t)ld;
+    }
+#pragma GCC unroll 8
+    for (int k = 0; k < MV; k++)
+      STORE(z + i + k * VL,
+            tv * ((acc[0][k] + acc[1][k]) + (acc[2][k] + acc[3][k])));
+  }
+}
+
+// O <- (I - tu u u^T)(O - z v^T), both in one visit: the dots are taken on O
+// itself, u^T(O - z v^T) = u^T O - (u^T z) v^T. uz = u^T z.
+INLINE void FN(chase_apply)(const int b, R *o, int ld, const R *v, const R *z,
+                            const R *u, R tu, R uz) {
+  for (int j = 0; j < b; j += 4) {
+    R *p = o + (size_t)j * ld;
+    V s[4], cv[4], cs[4];
+    R t[4];
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) s[q] = (V){0};
+    for (int i = 0; i < b; i += VL) {
+      V ui = LOAD(u + i);
+#pragma GCC unroll 4
+      for (int q = 0; q < 4; q++)
+        s[q] = FMA(LOAD(p + (size_t)q * ld + i), ui, s[q]);
+    }
+    FN(hsum4)(s, t);
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++) {
+      cv[q] = SET1(v[j + q]);
+      cs[q] = SET1(tu * (t[q] - uz * v[j + q]));
+    }
+    for (int i = 0; i < b; i += VL) {
+      V ui = LOAD(u + i), zi = LOAD(z + i);
+#pragma GCC unroll 4
+      for (int q = 0; q < 4; q++) {
+        R *e = p + (size_t)q * ld + i;
+        STORE(e, FNMA(ui, cs[q], FNMA(zi, cv[q], LOAD(e))));
+      }
+    }
+  }
+}
+
+// Unnormalised reflector: x (head alpha, squared norm of the rest xx) becomes
+// u = (alpha-beta, rest), H = I - tu u u^T maps x to beta e1. One square root
+// and one division, and nothing to rescale. Tiny rests are dropped, see larfg.
+INLINE R FN(reflect)(R alpha, R xx, R *h, R *tu) {
+  const R tiny = TS_DOUBLE ? (R)1e-290 : (R)1e-30;
+  R nrm = TS_DOUBLE ? (R)sqrt((double)(alpha * alpha + xx))
+                    : (R)sqrtf((float)(alpha * alpha + xx));
+  R beta = alpha > 0 ? -nrm : nrm;
+  if (!(xx > tiny)) {
+    *h = 0;
+    *tu = 0;
+    return alpha;
+  }
+  *h = alpha - beta;
+  *tu = -1 / (beta * *h);
+  return beta;
+}
+
+// One task on the column block at d: the diagonal block D (rows 0..b-1) gets
+// H D H with H = I - tau v v^T; if off, the block O below it gets O H, then the
+// reflector of its first column from the left, which v and tau become.
+// The order hides the latency of the scalars behind independent vector work.
+INLINE R FN(chase_blk)(const int b, R *d, int ld, R *v, R tau, int off,
+                       const R *mask) {
+  R y[TS_MAXBAND] __attribute__((aligned(64)));
+  R z[TS_MAXBAND] __attribute__((aligned(64)));
+  R u[TS_MAXBAND] __attribute__((aligned(64)));
+  R *o = d + b, beta = 0, h = 0, tu = 0, zz = 0;
+  if (off) {
+    FN(chase_gemv)(b, o, ld, v, tau, z);
+    V v0 = SET1(v[0]), xx = (V){0}, xz = (V){0}, z0 = LOAD(z);
+    V x0 = FNMA(z0, v0, LOAD(o));
+    R alpha = x0[0];
+    x0 *= LOAD(mask + 15); // without the head
+    STORE(u, x0);
+    xx = x0 * x0;
+    xz = x0 * z0;
+    for (int i = VL; i < b; i += VL) {
+      V zi = LOAD(z + i), x = FNMA(zi, v0, LOAD(o + i));
+      STORE(u + i, x);
+      xx = FMA(x, x, xx);
+      xz = FMA(x, zi, xz);
+    }
+    beta = FN(reflect)(alpha, HSUM(xx), &h, &tu);
+    u[0] = h;
+    zz = HSUM(xz) + h * z[0];
+  }
+  FN(chase_symv)(b, d, ld, v, y, mask);
+  V dot = (V){0};
+  for (int i = 0; i < b; i += VL) dot = FMA(LOAD(y + i), LOAD(v + i), dot);
+  V tv = SET1(tau), al = SET1(tau * (tau * HSUM(dot)) / -2);
+  for (int i = 0; i < b; i += VL)
+    STORE(y + i, FMA(al, LOAD(v + i), tv * LOAD(y + i)));
+  if (off) FN(chase_apply)(b, o, ld, v, z, u, tu, zz);
+  FN(chase_syr2)(b, d, ld, v, y, mask);
+  if (off) {
+    STORE(o, (V){0});
+    o[0] = beta;
+    for (int i = VL; i < b; i += VL) STORE(o + i, (V){0});
+    for (int i = 0; i < b; i += VL) STORE(v + i, LOAD(u + i));
+  }
+  return tu;
+}
+
+// The bandwidths pick_band chooses get their own copy with constant loops.
+static R FN(chase_24)(R *d, int ld, R *v, R tau, int off, const R *mask) {
+  return FN(chase_blk)(24, d, ld, v, tau, off, mask);
+}
+#if TS_KIND == 2 && TS_DOUBLE
+static R FN(chase_12)(R *d, int ld, R *v, R tau, int off, const R *mask) {
+  return FN(chase_blk)(12, d, ld, v, tau, off, mask);
+}
+static R FN(chase_36)(R *d, int ld, R *v, R tau, int off, const R *mask) {
+  return FN(chase_blk)(36, d, ld, v, tau, off, mask);
+}
+#endif
+static R FN(chase_48)(R *d, int ld, R *v, R tau, int off, const R *mask) {
+  return FN(chase_blk)(48, d, ld, v, tau, off, mask);
+}
+static R FN(chase_any)(int b, R *d, int ld, R *v, R tau, int off,
+                       const R *mask) {
+  return FN(chase_blk)(b, d, ld, v, tau, off, mask);
+}
+
+// Stage 2 state.
+typedef struct {
+  ts_team *team;
+  int n, b, ld;
+  R *band;
+  atomic_int *done; // tasks finished, per sweep
+} FN(st);
+
+// Runs task t of sweep s; v and *tau carry the reflector along the sweep.
+INLINE void FN(chase_task)(const FN(st) * S, int s, int t, R *v, R *tau,
+                           const R *mask) {
+  const int b = S->b, ld = S->ld, r = s + 1 + t * b;
+  if (t == 0) { // reflector of column s
+    R *x = S->band + (size_t)s * ld + r, xx = 0;
+    for (int i = 1; i < b; i++) {
+      v[i] = x[i];
+      xx += x[i] * x[i];
+      x[i] = 0;
+    }
+    x[0] = FN(reflect)(x[0], xx, &v[0], tau);
+  }
+  R *d = S->band + (size_t)r * ld + r;
+  const int off = r + b < S->n;
+  *tau = b == 24   ? FN(chase_24)(d, ld, v, *tau, off, mask)
+         : b == 48 ? FN(chase_48)(d, ld, v, *tau, off, mask)
+#if TS_KIND == 2 && TS_DOUBLE // the other sets' MR divides neither
+         : b == 12 ? FN(chase_12)(d, ld, v, *tau, off, mask)
+         : b == 36 ? FN(chase_36)(d, ld, v, *tau, off, mask)
+#endif
+                   : FN(chase_any)(b, d, ld, v, *tau, off, mask);
+}
+
+// One thread's part of the chase.
+static void FN(sb2st)(FN(st) * S, int tid) {
+  const int n = S->n, b = S->b, nth = S->team->nt, ns = n - 2;
+  R vb[TS_GROUP][TS_MAXBAND] __attribute__((aligned(64)));
+  R tau[TS_GROUP];
+  R mask[48];
+  for (int i = 0; i < 48; i++) mask[i] = i >= 16 ? 1 : 0;
+  for (int g = tid; g * TS_GROUP < ns; g += nth) {
+    const int s0 = g * TS_GROUP;
+    const int gn = ns - s0 < TS_GROUP ? ns - s0 : TS_GROUP;
+    const int tmax = (n - 1 - s0 + b - 1) / b;
+    for (int step = 0; step < tmax + 2 * gn; step++) {
+      if (nth > 1 && s0 > 0 && step < tmax) {
+        int need = FN(imin)(step + 2, (n - s0 + b - 1) / b);
+        for (int k = 0; atomic_load_explicit(&S->done[s0 - 1],
+                                             memory_order_acquire) < need;
+             k++)
+          ts_relax(k);
+      }
+      for (int q = 0; q < gn; q++) {
+        const int s = s0 + q, t = step - 2 * q;
+        if (t < 0 || s + 1 + t * b >= n) continue;
+        FN(chase_task)(S, s, t, vb[q], &tau[q], mask);
+        if (nth > 1 && q == gn - 1)
+          atomic_store_explicit(&S->done[s], t + 1, memory_order_release);
+      }
+    }
+  }
+  ts_barrier(S->team);
+}

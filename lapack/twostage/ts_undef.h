@@ -1,0 +1,21 @@
+// Removes what ts_simd.h defined.
+#undef R
+#undef TS_PREC
+#undef R_EPS
+#undef FN
+#undef FN64
+#undef V
+#undef VU
+#undef VL
+#undef LOAD
+#undef STORE
+#undef INLINE
+#undef MV
+#undef NR
+#undef MR
+#undef SET1
+#undef FMA
+#undef FNMA
+#undef VMAX
+#undef HSUM
+#undef TS_DOUBLE

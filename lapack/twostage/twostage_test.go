@@ -1,0 +1,296 @@
+//go:build cgo
+
+package twostage
+
+import (
+	"fmt"
+	"math"
+	"math/rand"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// gram returns WᵀW/n for an m×n Gaussian W, row-major.
+func gram(n, m int, rng *rand.Rand) []float64 {
+	w := mat.NewDense(m, n, nil)
+	for i := 0; i < m; i++ {
+		for j := 0; j < n; j++ {
+			w.Set(i, j, rng.NormFloat64()/math.Sqrt(float64(n)))
+		}
+	}
+	var g mat.Dense
+	g.Mul(w.T(), w)
+	return g.RawMatrix().Data
+}
+
+// symmetric returns a random symmetric matrix with entries in [-1,1].
+func symmetric(n int, rng *rand.Rand) []float64 {
+	a := make([]float64, n*n)
+	for i := 0; i < n; i++ {
+		for j := i; j < n; j++ {
+			a[i*n+j] = 2*rng.Float64() - 1
+			a[j*n+i] = a[i*n+j]
+		}
+	}
+	return a
+}
+
+// reference computes the eigenvalues with gonum, ascending.
+func reference(n int, a []float64) []float64 {
+	var e mat.EigenSym
+	if !e.Factorize(mat.NewSymDense(n, append([]float64(nil), a...)), false) {
+		panic("gonum did not converge")
+	}
+	return e.Values(nil)
+}
+
+// poison copies a with leading dimension lda and NaN below the diagonal and in
+// the padding, which must never be read.
+func poison(n, lda int, a []float64) []float64 {
+	b := make([]float64, n*lda)
+	for i := range b {
+		b[i] = math.NaN()
+	}
+	for i := 0; i < n; i++ {
+		copy(b[i*lda+i:i*lda+n], a[i*n+i:i*n+n])
+	}
+	return b
+}
+
+// compare fails unless |got-want| <= tol·eps·‖A‖ for every eigenvalue.
+func compare(t *testing.T, got, want []float64, eps, tol float64) {
+	t.Helper()
+	norm := 0.0
+	for _, x := range want {
+		norm = math.Max(norm, math.Abs(x))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol*eps*norm) {
+			t.Fatalf("eigenvalue %d of %d: got %v, want %v (%.3g eps norm)", i, len(want),
+				got[i], want[i], math.Abs(got[i]-want[i])/(eps*norm))
+		}
+		if i > 0 && got[i] < got[i-1] {
+			t.Fatalf("not ascending at %d: %v after %v", i, got[i], got[i-1])
+		}
+	}
+}
+
+func solve64(t *testing.T, n int, a []float64, threads int) []float64 {
+	t.Helper()
+	w := make([]float64, n)
+	if err := Eigenvalues64(n, poison(n, n+3, a), n+3, w, threads); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func solve32(t *testing.T, n int, a []float64, threads int) []float64 {
+	t.Helper()
+	f := make([]float32, n*n)
+	for i, x := range a {
+		f[i] = float32(x)
+	}
+	w := make([]float32, n)
+	if err := Eigenvalues32(n, f, n, w, threads); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float64, n)
+	for i, x := range w {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// everySet runs f under each kernel set this machine can run.
+func everySet(t *testing.T, f func(t *testing.T)) {
+	for _, name := range []string{"avx512", "avx2", "neon", "scalar"} {
+		if !Force(name) {
+			continue
+		}
+		t.Run(name, f)
+	}
+	Force("")
+}
+
+func TestAgainstGonum(t *testing.T) {
+	sizes := []int{1, 2, 3, 4, 7, 8, 11, 12, 13, 23, 24, 25, 47, 48, 49, 95, 96, 97, 127, 130, 200, 257, 385, 577, 833}
+	everySet(t, func(t *testing.T) {
+		rng := rand.New(rand.NewSource(1))
+		for _, n := range sizes {
+			for name, a := range map[string][]float64{
+				"gram":      gram(n, n+n/2+1, rng),
+				"deficient": gram(n, n/3+1, rng),
+				"symmetric": symmetric(n, rng),
+			} {
+				t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
+					want := reference(n, a)
+					tol := 10 + 2*math.Sqrt(float64(n))*4
+					compare(t, solve64(t, n, a, 1), want, 0x1p-52, tol)
+					compare(t, solve32(t, n, a, 1), want, 0x1p-23, tol)
+				})
+			}
+		}
+	})
+}
+
+// The second-difference matrix has the eigenvalues 2-2cos(jπ/(n+1)).
+func TestToeplitz(t *testing.T) {
+	everySet(t, func(t *testing.T) {
+		for _, n := range []int{5, 64, 300, 600, 900} {
+			a, want := make([]float64, n*n), make([]float64, n)
+			for i := 0; i < n; i++ {
+				a[i*n+i] = 2
+				if i+1 < n {
+					a[i*n+i+1], a[(i+1)*n+i] = -1, -1
+				}
+				want[i] = 2 - 2*math.Cos(float64(i+1)*math.Pi/float64(n+1))
+			}
+			compare(t, solve64(t, n, a, 1), want, 0x1p-52, 40+float64(n)/8)
+		}
+	})
+}
+
+// J (all ones) has one eigenvalue n and the rest 0; diagonal, identity and
+// zero matrices must come back exactly.
+func TestDegenerate(t *testing.T) {
+	everySet(t, func(t *testing.T) {
+		for _, n := range []int{1, 2, 3, 50, 97, 560, 850} {
+			ones, diag, zero := make([]float64, n*n), make([]float64, n*n), make([]float64, n*n)
+			wantJ, wantD := make([]float64, n), make([]float64, n)
+			for i := range ones {
+				ones[i] = 1
+			}
+			wantJ[n-1] = float64(n)
+			for i := 0; i < n; i++ {
+				diag[i*n+i] = float64((i*7)%n) + 1
+			}
+			for i, d := range reference(n, diag) {
+				wantD[i] = d
+			}
+			compare(t, solve64(t, n, ones, 1), wantJ, 0x1p-52, 100)
+			compare(t, solve64(t, n, diag, 1), wantD, 0x1p-52, 0)
+			compare(t, solve64(t, n, zero, 1), make([]float64, n), 0x1p-52, 0)
+		}
+	})
+}
+
+// Norms at both ends of the exponent range.
+func TestScaling(t *testing.T) {
+	rng := rand.New(rand.NewSource(3))
+	for _, n := range []int{3, 40, 600, 850} {
+		a := symmetric(n, rng)
+		want := solve64(t, n, a, 1)
+		for _, f := range []float64{0x1p-1030, 0x1p-1000, 0x1p-500, 0x1p500, 0x1p1010} {
+			b, wf := make([]float64, n*n), make([]float64, n)
+			for i := range a {
+				b[i] = a[i] * f
+			}
+			for i := range want {
+				wf[i] = want[i] * f
+			}
+			tol := 60.0
+			if f < 0x1p-1020 { // the input itself lost bits
+				tol = 1e4
+			}
+			compare(t, solve64(t, n, b, 1), wf, 0x1p-52, tol)
+		}
+	}
+}
+
+// The number of threads must not change a single bit.
+func TestThreadsDeterministic(t *testing.T) {
+	rng := rand.New(rand.NewSource(4))
+	for _, n := range []int{600, 1100} {
+		a := gram(n, n+10, rng)
+		w1, f1 := solve64(t, n, a, 1), solve32(t, n, a, 1)
+		for _, threads := range []int{2, 3, 4} {
+			w2, f2 := solve64(t, n, a, threads), solve32(t, n, a, threads)
+			for i := range w1 {
+				if w1[i] != w2[i] || f1[i] != f2[i] {
+					t.Fatalf("n=%d threads=%d: eigenvalue %d differs", n, threads, i)
+				}
+			}
+		}
+	}
+}
+
+// Goroutines share nothing but the pool.
+func TestConcurrent(t *testing.T) {
+	rng := rand.New(rand.NewSource(5))
+	a := gram(150, 160, rng)
+	want := solve64(t, 150, a, 1)
+	errs := make(chan error, 8)
+	for g := 0; g < 8; g++ {
+		go func() {
+			for r := 0; r < 20; r++ {
+				w := make([]float64, 150)
+				b := append([]float64(nil), a...)
+				if err := Eigenvalues64(150, b, 150, w, 1); err != nil {
+					errs <- err
+					return
+				}
+				for i := range w {
+					if w[i] != want[i] {
+						errs <- fmt.Errorf("eigenvalue %d differs", i)
+						return
+					}
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for g := 0; g < 8; g++ {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// NaN and Inf are the caller's to refuse; here they must only return.
+func TestNonFiniteReturns(t *testing.T) {
+	rng := rand.New(rand.NewSource(6))
+	for _, n := range []int{1, 2, 3, 30, 600} {
+		for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			a := symmetric(n, rng)
+			a[(n/2)*n+n-1] = bad
+			w := make([]float64, n)
+			_ = Eigenvalues64(n, a, n, w, 2)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	w := make([]float64, 4)
+	if err := Eigenvalues64(0, nil, 1, nil, 1); err != nil {
+		t.Error(err)
+	}
+	for _, err := range []error{
+		Eigenvalues64(-1, nil, 1, w, 1),
+		Eigenvalues64(4, make([]float64, 15), 4, w, 1),
+		Eigenvalues64(4, make([]float64, 16), 3, w, 1),
+		Eigenvalues64(4, make([]float64, 16), 4, w[:3], 1),
+		Eigenvalues32(4, make([]float32, 15), 4, make([]float32, 4), 1),
+	} {
+		if err == nil {
+			t.Error("bad argument accepted")
+		}
+	}
+	if Force("nosuch") {
+		t.Error("unknown kernel set accepted")
+	}
+}
+
+func BenchmarkEigenvalues64(b *testing.B) {
+	for _, n := range []int{128, 256, 384, 896, 2048} {
+		a := gram(n, n, rand.New(rand.NewSource(1)))
+		w := make([]float64, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for i := 0; i < b.N; i++ {
+				if err := Eigenvalues64(n, a, n, w, 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
