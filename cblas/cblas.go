@@ -69,4 +69,7 @@ type Info struct {
 	Core     string `json:"core,omitempty"`     // the kernel set it chose, such as "Haswell"
 	Parallel string `json:"parallel,omitempty"` // "sequential", "pthreads", "openmp"
 	Threads  int    `json:"threads,omitempty"`  // its thread count now; 0 when unknown
+	// MaxCallers is how many threads may call the library at once, 0 if there is
+	// no limit known. OpenBLAS fails beyond the limit it was built with.
+	MaxCallers int `json:"max_callers,omitempty"`
 }

@@ -12,6 +12,8 @@ import "C"
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
@@ -85,6 +87,12 @@ func Library() Info {
 		Config:  C.GoString(C.wwq_blas_config()),
 		Core:    C.GoString(C.wwq_blas_core()),
 		Threads: int(C.wwq_blas_threads()),
+	}
+	// OpenBLAS has its limit in the configuration string.
+	for field := range strings.FieldsSeq(info.Config) {
+		if n, ok := strings.CutPrefix(field, "MAX_THREADS="); ok {
+			info.MaxCallers, _ = strconv.Atoi(n)
+		}
 	}
 	switch C.wwq_blas_parallel() {
 	case 0:

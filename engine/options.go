@@ -107,12 +107,17 @@ func (o *Options) UseBackend(name string) error {
 	return nil
 }
 
-// threads returns how many layers to analyse at once.
+// threads returns how many layers to analyse at once: what was asked for, or all
+// cores, but no more than may call the linked library at the same time.
 func (o *Options) threads() int {
-	if o.Threads > 0 {
-		return o.Threads
+	n := o.Threads
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
 	}
-	return runtime.GOMAXPROCS(0)
+	if most := cblas.Library().MaxCallers; most > 0 {
+		n = min(n, most)
+	}
+	return n
 }
 
 // Progress is the state of a running analysis.

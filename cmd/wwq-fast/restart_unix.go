@@ -23,9 +23,12 @@ func chooseKernels(t *cli.Terminal) error {
 	if better == "" || os.Getenv("OPENBLAS_CORETYPE") != "" || os.Getenv(restarted) != "" {
 		return nil
 	}
+	// Set, not appended: of two entries in an environment the first one counts.
+	os.Setenv("OPENBLAS_CORETYPE", better)
+	os.Setenv(restarted, "1")
 	self, err := os.Executable()
 	if err == nil {
-		err = syscall.Exec(self, os.Args, append(os.Environ(), "OPENBLAS_CORETYPE="+better, restarted+"=1"))
+		err = syscall.Exec(self, os.Args, os.Environ())
 	}
 	t.Warn("cannot restart with OPENBLAS_CORETYPE=%s: %v", better, err)
 	return nil
