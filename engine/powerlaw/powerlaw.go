@@ -110,6 +110,10 @@ type scan struct {
 	ln    []float64 // ln x
 	alpha []float64 // exponent for each candidate
 	lower []float64 // lower bound on the distance of each candidate
+	// hot are the last few indices at which a candidate had its largest
+	// difference, turn the next to be replaced.
+	hot  [4]int
+	turn int
 }
 
 // samples is how many points of the tail give the first lower bound, and how many
@@ -195,14 +199,31 @@ func (s *scan) distance(i int, limit float64) float64 {
 		return 1
 	}
 	n := len(s.x) - i
-	inv := 1 / float64(n)
+	inv, d := 1/float64(n), 0.0
+	// Where neighbouring candidates had their largest differences, this one has
+	// large ones too: most candidates end here.
+	for _, h := range s.hot {
+		if h > i {
+			if d = max(d, s.at(i, h-i, inv)); d > limit {
+				return d
+			}
+		}
+	}
+	top := -1
+	defer func() {
+		if top >= 0 && !slices.Contains(s.hot[:], i+top) {
+			s.hot[s.turn] = i + top
+			s.turn = (s.turn + 1) % len(s.hot)
+		}
+	}()
 	var parts [samples]stretch
 	k0, m0 := 0, s.model(i, 0)
-	d := math.Abs(m0)
 	for j := range parts {
 		k1 := (j + 1) * (n - 1) / samples
 		m1 := s.model(i, k1)
-		d = max(d, math.Abs(m1-float64(k1)*inv))
+		if e := math.Abs(m1 - float64(k1)*inv); e > d {
+			d, top = e, k1
+		}
 		parts[j] = newStretch(k0, k1, m0, m1, inv)
 		k0, m0 = k1, m1
 	}
@@ -213,27 +234,30 @@ func (s *scan) distance(i int, limit float64) float64 {
 	// a large d passes over the rest.
 	slices.SortFunc(parts[:], func(a, b stretch) int { return cmp.Compare(b.bound, a.bound) })
 	for _, p := range parts {
-		if d = s.refine(i, p, inv, d, limit); d > limit {
+		if d = s.refine(i, p, inv, d, limit, &top); d > limit {
 			break
 		}
 	}
 	return d
 }
 
-// refine returns the larger of d and the differences inside p.
-func (s *scan) refine(i int, p stretch, inv, d, limit float64) float64 {
+// refine returns the larger of d and the differences inside p, and sets top to
+// where it is if that is inside p.
+func (s *scan) refine(i int, p stretch, inv, d, limit float64, top *int) float64 {
 	if p.k1-p.k0 < 2 || p.bound <= d || d > limit {
 		return d
 	}
 	k := (p.k0 + p.k1) / 2
 	m := s.model(i, k)
-	d = max(d, math.Abs(m-float64(k)*inv))
+	if e := math.Abs(m - float64(k)*inv); e > d {
+		d, *top = e, k
+	}
 	a, b := newStretch(p.k0, k, p.m0, m, inv), newStretch(k, p.k1, m, p.m1, inv)
 	if a.bound < b.bound {
 		a, b = b, a
 	}
-	d = s.refine(i, a, inv, d, limit)
-	return s.refine(i, b, inv, d, limit)
+	d = s.refine(i, a, inv, d, limit, top)
+	return s.refine(i, b, inv, d, limit, top)
 }
 
 // AboveThreshold returns the part of the ascending values that is strictly

@@ -40,6 +40,8 @@ func (t *Terminal) NewProgress(name string) *Progress {
 	p.bar.Style().Visibility.Value = false
 	p.bar.Style().Visibility.ETA = true
 	p.bar.Style().Visibility.Speed = false
+	p.bar.Style().Options.TimeInProgressPrecision = time.Second
+	p.bar.Style().Options.TimeDonePrecision = time.Second
 	if t.Color {
 		p.bar.Style().Colors = progress.StyleColorsExample
 	}
