@@ -1,6 +1,6 @@
-// Package cblas binds the one level-3 BLAS operation that the engine needs, the
-// symmetric rank-k update that forms Gram matrices, to the libraries that can
-// do it. Each library is a [Backend] with a name; a program lists them with
+// Package cblas binds the level-3 BLAS operations that the engine needs, the
+// symmetric rank-k update that forms Gram matrices and the matrix product, to the
+// libraries that can do them. Each library is a [Backend] with a name; a program lists them with
 // [Names] and takes one with [Lookup]. There is no global current backend: an
 // embedding program passes the one it wants.
 //
@@ -23,8 +23,9 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// A Backend computes symmetric rank-k updates. The methods are those of gonum's
-// blas.Float64Level3 and blas.Float32Level3, so any gonum implementation is one:
+// A Backend computes products of matrices. The methods are those of gonum's
+// blas.Float64Level3 and blas.Float32Level3, so any gonum implementation is one.
+// Symmetric rank-k updates:
 //
 //	C = alpha*A*A^T + beta*C   if t is blas.NoTrans, A is n×k
 //	C = alpha*A^T*A + beta*C   if t is blas.Trans,   A is k×n
@@ -35,6 +36,10 @@ type Backend interface {
 	Name() string
 	Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, beta float64, c []float64, ldc int)
 	Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int)
+
+	// Dgemm computes C = alpha*op(A)*op(B) + beta*C, where op(A) is m×k, op(B)
+	// k×n, and op the identity or the transpose.
+	Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int)
 }
 
 // backends holds every backend of this build, the preferred one first.

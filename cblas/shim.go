@@ -7,6 +7,8 @@ package cblas
 // #cgo nocallback wwq_dsyrk
 // #cgo noescape wwq_ssyrk
 // #cgo nocallback wwq_ssyrk
+// #cgo noescape wwq_dgemm
+// #cgo nocallback wwq_dgemm
 // #include "shim_blas.h"
 import "C"
 
@@ -38,6 +40,44 @@ func (shim) Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []f
 	}
 	C.wwq_ssyrk(flag(ul == blas.Upper), flag(t != blas.NoTrans), C.int(n), C.int(k), C.float(alpha),
 		(*C.float)(first(a)), C.int(lda), C.float(beta), (*C.float)(&c[0]), C.int(ldc))
+}
+
+func (shim) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	rowsA, colsA, rowsB, colsB := m, k, k, n
+	if tA != blas.NoTrans {
+		rowsA, colsA = k, m
+	}
+	if tB != blas.NoTrans {
+		rowsB, colsB = n, k
+	}
+	for _, t := range []blas.Transpose{tA, tB} {
+		if t != blas.NoTrans && t != blas.Trans && t != blas.ConjTrans {
+			panic("cblas: bad transpose")
+		}
+	}
+	if m < 0 || n < 0 || k < 0 {
+		panic("cblas: negative dimension")
+	}
+	checkMatrix(rowsA, colsA, len(a), lda)
+	checkMatrix(rowsB, colsB, len(b), ldb)
+	checkMatrix(m, n, len(c), ldc)
+	if m == 0 || n == 0 {
+		return
+	}
+	C.wwq_dgemm(flag(tA != blas.NoTrans), flag(tB != blas.NoTrans), C.int(m), C.int(n), C.int(k), C.double(alpha),
+		(*C.double)(first(a)), C.int(lda), (*C.double)(first(b)), C.int(ldb), C.double(beta), (*C.double)(&c[0]), C.int(ldc))
+}
+
+// checkMatrix proves that a rows×cols matrix lies inside its slice.
+func checkMatrix(rows, cols, length, stride int) {
+	switch {
+	case stride < max(1, cols):
+		panic("cblas: stride shorter than a row")
+	case max(rows, cols, stride) > math.MaxInt32:
+		panic("cblas: dimension beyond 32 bits")
+	case rows > 0 && cols > 0 && length < (rows-1)*stride+cols:
+		panic("cblas: slice shorter than its matrix")
+	}
 }
 
 // checkSyrk proves that the C side stays inside the slices. It reports whether

@@ -18,6 +18,9 @@ void cblas_dsyrk(int order, int uplo, int trans, int n, int k, double alpha,
                  const double *a, int lda, double beta, double *c, int ldc);
 void cblas_ssyrk(int order, int uplo, int trans, int n, int k, float alpha,
                  const float *a, int lda, float beta, float *c, int ldc);
+void cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, double alpha,
+                 const double *a, int lda, const double *b, int ldb, double beta, double *c,
+                 int ldc);
 #endif
 
 void wwq_dsyrk(int upper, int trans, int n, int k, double alpha, const double *a,
@@ -28,6 +31,12 @@ void wwq_dsyrk(int upper, int trans, int n, int k, double alpha, const double *a
 void wwq_ssyrk(int upper, int trans, int n, int k, float alpha, const float *a,
                int lda, float beta, float *c, int ldc) {
     cblas_ssyrk(ROW_MAJOR, UPLO(upper), TRANS(trans), n, k, alpha, a, lda, beta, c, ldc);
+}
+
+void wwq_dgemm(int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a,
+               int lda, const double *b, int ldb, double beta, double *c, int ldc) {
+    cblas_dgemm(ROW_MAJOR, TRANS(trans_a), TRANS(trans_b), m, n, k, alpha, a, lda, b, ldb, beta,
+                c, ldc);
 }
 
 #ifdef __APPLE__

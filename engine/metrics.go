@@ -58,7 +58,7 @@ type Row struct {
 	// Runner is the least distance D of any fit with another xmin, and
 	// RunnerAlpha its exponent: how close the choice was.
 	Runner, RunnerAlpha float64
-	Method              spectrum.Method // svd if any slice needed it
+	Method              spectrum.Method // that of the slice that needed most
 	TraceError          float64         // largest relative error of the sum of eigenvalues
 	// Eigenvalues are all eigenvalues in ascending order.
 	Eigenvalues []float64
@@ -88,8 +88,8 @@ func (r *Row) measure(slicesOf []*spectrum.Spectrum) {
 	evals := make([]float64, 0, l.NumEvals())
 	r.SVMin, r.Method = math.Inf(-1), spectrum.Gram
 	for _, sp := range slicesOf {
-		if sp.Method == spectrum.SVD {
-			r.Method = spectrum.SVD
+		if sp.Method == spectrum.SVD || r.Method == spectrum.Gram {
+			r.Method = sp.Method
 		}
 		r.TraceError = max(r.TraceError, sp.TraceError)
 		largest := sp.Sigma[len(sp.Sigma)-1]

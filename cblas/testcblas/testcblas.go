@@ -84,8 +84,69 @@ func syrkTest[T float](t *testing.T, syrk func(blas.Uplo, blas.Transpose, int, i
 	}
 }
 
+// Gemm64 is what DgemmTest needs of a backend.
+type Gemm64 interface {
+	Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int)
+}
+
+// DgemmTest compares with sums of products. Elements are small whole numbers, so
+// results are exact.
+func DgemmTest(t *testing.T, b Gemm64) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, d := range [][3]int{{0, 1, 1}, {1, 1, 1}, {3, 4, 0}, {3, 4, 5}, {33, 65, 64}, {70, 1, 9}} {
+		m, n, k := d[0], d[1], d[2]
+		for _, tA := range []blas.Transpose{blas.NoTrans, blas.Trans} {
+			for _, tB := range []blas.Transpose{blas.NoTrans, blas.Trans} {
+				random := func(rows, cols, pad int) ([]float64, int) {
+					x := make([]float64, max(1, rows)*(max(1, cols)+pad))
+					for i := range x {
+						x[i] = float64(rng.IntN(9) - 4)
+					}
+					return x, max(1, cols) + pad
+				}
+				ra, ca, rb, cb := m, k, k, n
+				if tA == blas.Trans {
+					ra, ca = k, m
+				}
+				if tB == blas.Trans {
+					rb, cb = n, k
+				}
+				x, lda := random(ra, ca, 1)
+				y, ldb := random(rb, cb, 2)
+				c, ldc := random(m, n, 3)
+				got := slices.Clone(c)
+				b.Dgemm(tA, tB, m, n, k, -1, x, lda, y, ldb, 2, got, ldc)
+				for i := range m {
+					for j := range ldc {
+						want := c[i*ldc+j]
+						if j < n {
+							want *= 2
+							for l := range k {
+								p, q := i*lda+l, l*ldb+j
+								if tA == blas.Trans {
+									p = l*lda + i
+								}
+								if tB == blas.Trans {
+									q = j*ldb + l
+								}
+								want -= x[p] * y[q]
+							}
+						}
+						if got[i*ldc+j] != want {
+							t.Fatalf("%c%c %dx%dx%d: element %d,%d = %v, want %v", tA, tB, m, n, k, i, j, got[i*ldc+j], want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // MisuseTest checks that wrong arguments panic before any memory is touched.
-func MisuseTest(t *testing.T, b Syrk64) {
+func MisuseTest(t *testing.T, b interface {
+	Syrk64
+	Gemm64
+}) {
 	a, c := make([]float64, 12), make([]float64, 9)
 	for name, f := range map[string]func(){
 		"short A":        func() { b.Dsyrk(blas.Upper, blas.Trans, 3, 5, 1, a, 3, 0, c, 3) },
@@ -94,6 +155,8 @@ func MisuseTest(t *testing.T, b Syrk64) {
 		"short stride C": func() { b.Dsyrk(blas.Upper, blas.Trans, 3, 4, 1, a, 3, 0, c, 2) },
 		"negative":       func() { b.Dsyrk(blas.Upper, blas.Trans, -1, 4, 1, a, 3, 0, c, 3) },
 		"bad triangle":   func() { b.Dsyrk('X', blas.Trans, 3, 4, 1, a, 3, 0, c, 3) },
+		"short A, gemm":  func() { b.Dgemm(blas.NoTrans, blas.NoTrans, 3, 3, 5, 1, a, 5, a, 3, 0, c, 3) },
+		"short C, gemm":  func() { b.Dgemm(blas.NoTrans, blas.NoTrans, 4, 3, 3, 1, a, 3, a, 3, 0, c, 3) },
 		"bad transpose":  func() { b.Dsyrk(blas.Upper, 'X', 3, 4, 1, a, 3, 0, c, 3) },
 	} {
 		func() {

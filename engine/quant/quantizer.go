@@ -80,6 +80,38 @@ func New(l Level, r kernel.Range, out checkpoint.DType) (*Quantizer, error) {
 	return q, nil
 }
 
+// MaxIntegerBits is the largest width whose codes fit the integer Gram kernels.
+const MaxIntegerBits = 8
+
+// Integers reports whether the dequantized weights are exactly step times the
+// codes, whole numbers between -qmax and qmax. That is so at symmetric levels of
+// up to 8 bits if the stored type is F32 or F64, where the product of scale and
+// code counts as exact (its rounding to float32 is 6e-8 of it), and for narrower
+// types where the rounded value of every code happens to be the code times that
+// of code 1: always at 2 bits, and now and then at 3.
+func (q *Quantizer) Integers() (step float64, qmax int, ok bool) {
+	if q.level.Scheme != Symmetric || q.constant || q.level.Bits > MaxIntegerBits {
+		return 0, 0, false
+	}
+	qmax = int(q.sym.QMax)
+	step = float64(q.sym.Scale)
+	if q.out == checkpoint.F32 || q.out == checkpoint.F64 {
+		return step, qmax, true
+	}
+	values := make([]float32, qmax)
+	for i := range values {
+		values[i] = float32(i+1) * q.sym.Scale
+	}
+	Round(values, q.out)
+	step = float64(values[0])
+	for i, v := range values {
+		if float64(v) != float64(i+1)*step {
+			return 0, 0, false
+		}
+	}
+	return step, qmax, true
+}
+
 // Scale returns the step between neighbouring values, 0 for the fp16 level and
 // for tensors that stay as they are.
 func (q *Quantizer) Scale() float32 {

@@ -91,7 +91,7 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 		library += ", kernels " + e.Library.Core
 	}
 	p("C library: %s", library)
-	svd, rows, trace := 0, 0, 0.0
+	svd, deficient, rows, trace := 0, 0, 0, 0.0
 	for k := range res.Rows {
 		for i := range res.Rows[k] {
 			r := &res.Rows[k][i]
@@ -100,12 +100,16 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 			}
 			rows++
 			trace = math.Max(trace, r.TraceError)
-			if r.Method == spectrum.SVD {
+			switch r.Method {
+			case spectrum.SVD:
 				svd++
+			case spectrum.GramRank:
+				deficient++
 			}
 		}
 	}
-	p("%d layer-levels, %d of them by singular values (rank-deficient), in %.2f s", rows, svd, res.Elapsed.Seconds())
+	p("%d layer-levels in %.2f s; %d rank-deficient, the rank found modulo a prime; %d by singular values",
+		rows, res.Elapsed.Seconds(), deficient, svd)
 	p("check: sum of eigenvalues against squared Frobenius norm, largest relative error %.1e", trace)
 	if res.Interrupted {
 		p("The run was INTERRUPTED: tables hold what was finished.")

@@ -1,24 +1,28 @@
 // Package spectrum computes all singular values of weight matrices.
 //
-// The usual way is the Gram matrix of the smaller side, W^T W or W W^T, summed
-// in float64 from panels of W and handed to a symmetric eigensolver: its
-// eigenvalues are the squares of the singular values, each within a few
-// k*eps*lambda_max. That is far more than a power-law fit needs, but it cannot
-// tell a singular value of 1e-8*sigma_max from zero. So where the smallest
-// eigenvalue comes out below 1e-12 of the largest, the singular values
-// themselves are computed, by QR of the panels and an SVD of the triangle, with
-// errors of a few eps*sigma_max: ranks are then right.
+// The way is the Gram matrix of the smaller side, W^T W or W W^T, summed in
+// float64 from panels of W (in integers where W is a multiple of small whole
+// numbers) and handed to a symmetric eigensolver: its eigenvalues are the squares
+// of the singular values, each within a few k*eps*lambda_max. That is far more
+// than a power-law fit needs, but it cannot tell a singular value of
+// 1e-8*sigma_max from zero, and low-bit weights are often rank-deficient. So
+// where eigenvalues come out below 1e-12 of the largest, the rank is computed
+// exactly, by elimination modulo a prime (package modp). If it says that as many
+// eigenvalues are zero as came out below, they are set to zero, and all the others
+// are known. If not, there are singular values between: then they are computed
+// themselves, by QR of the panels and an SVD of the triangle, with errors of a few
+// eps*sigma_max, at several times the cost.
 package spectrum
 
 import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/blas"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/cblas/intgram"
 	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
@@ -44,6 +48,18 @@ type Matrix struct {
 	// otherwise. All values must be finite. pass counts from 0 how often the
 	// matrix has been read before.
 	Fill func(dst []float32, first, count, pass int)
+	// Integers, if not nil, says that the matrix is Step times whole numbers. They
+	// are then read instead, and the Gram matrix is exact but for one rounding of
+	// each element.
+	Integers *Integers
+}
+
+// Integers is a matrix of small whole numbers.
+type Integers struct {
+	Step float64 // what the numbers are multiples of
+	Max  int     // their largest magnitude, at most 127
+	// Fill writes a panel as Matrix.Fill does.
+	Fill func(dst []int8, first, count, pass int)
 }
 
 // long returns the larger dimension and short the smaller one.
@@ -54,8 +70,9 @@ func (m Matrix) short() int { return min(m.Rows, m.Cols) }
 type Method string
 
 const (
-	Gram Method = "gram"
-	SVD  Method = "svd"
+	Gram     Method = "gram"
+	GramRank Method = "gram+rank" // eigenvalues that are exactly zero found by the rank modulo a prime
+	SVD      Method = "svd"
 )
 
 // A Spectrum holds the singular values of a matrix.
@@ -81,6 +98,8 @@ type Workspace struct {
 	gram   []float64
 	panel  []float64
 	single []float32
+	codes  []int8
+	igram  intgram.Workspace
 }
 
 // PanelLength returns how many rows or columns of length k one panel holds: 4 MiB
@@ -112,7 +131,13 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	}
 	buf := make([]float64, 2*k)
 	sp.Sigma, sp.Lambda = buf[:k], buf[k:]
-	sp.FrobeniusSquared = s.accumulate(ws, m)
+	if m.Integers != nil {
+		square := m.Integers.Step * m.Integers.Step
+		sp.FrobeniusSquared = square * s.accumulateIntegers(ws, m, 0)
+		scaleUpper(ws.gram, k, square)
+	} else {
+		sp.FrobeniusSquared = s.accumulate(ws, m)
+	}
 	// A zero row or column is an exact zero of the spectrum, and is left out of
 	// what follows. Low-bit weights have many.
 	live := liveColumns(ws.gram, k)
@@ -122,7 +147,14 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 		if err := s.LAPACK.SymEigenvalues(r, ws.gram, r, sp.Lambda[k-r:]); err != nil {
 			return nil, err
 		}
-		if sp.Lambda[k-r] < gramLimit*sp.Lambda[k-1] {
+		small := 0
+		for small < r && sp.Lambda[k-r+small] < gramLimit*sp.Lambda[k-1] {
+			small++
+		}
+		if small > 0 && s.rank(ws, m, live) == r-small {
+			sp.Method = GramRank
+			clear(sp.Lambda[k-r : k-r+small])
+		} else if small > 0 {
 			sp.Method = SVD
 			if err := s.singularValues(ws, m, live, sp.Sigma[k-r:]); err != nil {
 				return nil, err
@@ -179,6 +211,62 @@ func (s *Solver) accumulate(ws *Workspace, m Matrix) float64 {
 	return frobenius
 }
 
+// accumulateIntegers does the same for a matrix of whole numbers, without the
+// step: all results are exact.
+func (s *Solver) accumulateIntegers(ws *Workspace, m Matrix, pass int) float64 {
+	k, long, q := m.short(), m.long(), m.Integers
+	p := min(PanelLength(k), long)
+	ws.gram = grow(ws.gram, k*k)
+	clear(ws.gram)
+	ws.codes = grow(ws.codes, p*k)
+	ws.single = grow(ws.single, p*k) // for a second pass
+	squares := int64(0)
+	for first := 0; first < long; first += p {
+		n := min(p, long-first)
+		codes := ws.codes[:n*k]
+		q.Fill(codes, first, n, pass)
+		squares += sumSquares(codes)
+		if m.Rows >= m.Cols {
+			intgram.Syrk(true, k, n, codes, k, q.Max, ws.gram, k, &ws.igram)
+		} else {
+			intgram.Syrk(false, k, n, codes, n, q.Max, ws.gram, k, &ws.igram)
+		}
+	}
+	return float64(squares)
+}
+
+// scaleUpper multiplies the upper triangle of the k×k matrix g.
+func scaleUpper(g []float64, k int, factor float64) {
+	for i := range k {
+		row := g[i*k+i : (i+1)*k]
+		for j := range row {
+			row[j] *= factor
+		}
+	}
+}
+
+func sumSquares(q []int8) int64 {
+	sum := int64(0)
+	for _, v := range q {
+		sum += int64(v) * int64(v)
+	}
+	return sum
+}
+
+// fill reads a panel as float32 numbers: those of the matrix, or its whole
+// numbers without the step.
+func (m Matrix) fill(ws *Workspace, dst []float32, first, count, pass int) {
+	if m.Integers == nil {
+		m.Fill(dst, first, count, pass)
+		return
+	}
+	codes := ws.codes[:len(dst)]
+	m.Integers.Fill(codes, first, count, pass)
+	for i, v := range codes {
+		dst[i] = float32(v)
+	}
+}
+
 // liveColumns returns the indices of the non-zero diagonal elements of the k×k
 // matrix g.
 func liveColumns(g []float64, k int) []int {
@@ -204,60 +292,4 @@ func compress(g []float64, k int, live []int) {
 			g[i*r+j] = g[row*k+live[j]]
 		}
 	}
-}
-
-// singularValues writes the singular values, ascending, of the part of m that has
-// only the rows or columns live of the smaller side. It needs len(live) <= long
-// and works in ws.gram, which it grows to at most 2*len(live)^2 elements.
-func (s *Solver) singularValues(ws *Workspace, m Matrix, live []int, sigma []float64) error {
-	k, long, r := m.short(), m.long(), len(live)
-	p := min(PanelLength(k), long)
-	height := min(2*r, long)
-	ws.gram = grow(ws.gram, height*r)
-	rows := 0 // of the stack that are in use
-	for first := 0; first < long; first += p {
-		n := min(p, long-first)
-		single := ws.single[:n*k]
-		m.Fill(single, first, n, 1)
-		for i := range n {
-			if rows == height {
-				// The stack is full: fold it into its triangle.
-				if err := s.LAPACK.QR(rows, r, ws.gram, r); err != nil {
-					return err
-				}
-				clearBelowDiagonal(ws.gram, r)
-				rows = r
-			}
-			dst := ws.gram[rows*r : (rows+1)*r]
-			if m.Rows >= m.Cols {
-				src := single[i*k : (i+1)*k]
-				for j, c := range live {
-					dst[j] = float64(src[c])
-				}
-			} else {
-				for j, c := range live {
-					dst[j] = float64(single[c*n+i])
-				}
-			}
-			rows++
-		}
-	}
-	if err := s.LAPACK.SingularValues(rows, r, ws.gram, r, sigma); err != nil {
-		return err
-	}
-	slices.Reverse(sigma)
-	return nil
-}
-
-func clearBelowDiagonal(a []float64, n int) {
-	for i := 1; i < n; i++ {
-		clear(a[i*n : i*n+i])
-	}
-}
-
-func grow[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
 }

@@ -141,8 +141,70 @@ func TestRankDeficient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := rank(sp.Sigma, rows, cols); got != r || sp.Method != SVD || passes != 2 {
+			if got := rank(sp.Sigma, rows, cols); got != r || sp.Method != GramRank || passes != 2 {
 				t.Errorf("%s %dx%d: rank %d, want %d; by %s in %d passes", name, rows, cols, got, r, sp.Method, passes)
+			}
+		}
+	}
+}
+
+// TestNearlyDeficient: a singular value of 1e-9 of the largest is no zero, and
+// neither the Gram route nor the rank alone can tell its size.
+func TestNearlyDeficient(t *testing.T) {
+	for name, s := range solvers(t) {
+		const rows, cols = 200, 40
+		w := random(5, rows*cols, func(g *rand.Rand) float64 { return g.NormFloat64() })
+		for i := range rows {
+			// The last column is the first one, and a little of its own.
+			w[i*cols+cols-1] = w[i*cols] * (1 + 1e-7*float32(i%3))
+		}
+		want := svd(w, rows, cols)
+		sp, err := s.Compute(&Workspace{}, matrix(w, rows, cols, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sp.Method != SVD || math.Abs(sp.Sigma[0]-want[0]) > 1e-13*want[cols-1] || rank(sp.Sigma, rows, cols) != cols {
+			t.Errorf("%s: smallest singular value %g, want %g; by %s", name, sp.Sigma[0], want[0], sp.Method)
+		}
+	}
+}
+
+// TestIntegers: a matrix of whole numbers has the same spectrum through either
+// way.
+func TestIntegers(t *testing.T) {
+	for name, s := range solvers(t) {
+		for _, d := range [][3]int{{300, 70, 127}, {70, 300, 7}, {64, 64, 1}, {1200, 33, 3}} {
+			rows, cols, top := d[0], d[1], d[2]
+			w := random(6, rows*cols, func(g *rand.Rand) float64 { return float64(g.IntN(2*top+1) - top) })
+			const step = 0.037
+			scaled := make([]float32, len(w))
+			for i, v := range w {
+				scaled[i] = v
+			}
+			m := matrix(scaled, rows, cols, nil)
+			want, err := s.Compute(&Workspace{}, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fill := m.Fill
+			m.Integers = &Integers{Step: step, Max: top, Fill: func(dst []int8, first, count, pass int) {
+				f := make([]float32, len(dst))
+				fill(f, first, count, pass)
+				for i, v := range f {
+					dst[i] = int8(v)
+				}
+			}}
+			got, err := s.Compute(&Workspace{}, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range want.Lambda {
+				if l := want.Lambda[i] * step * step; math.Abs(got.Lambda[i]-l) > 1e-12*want.Lambda[len(want.Lambda)-1]*step*step {
+					t.Errorf("%s %dx%d: eigenvalue %d = %v, want %v", name, rows, cols, i, got.Lambda[i], l)
+				}
+			}
+			if rank(got.Sigma, rows, cols) != rank(want.Sigma, rows, cols) {
+				t.Errorf("%s %dx%d: ranks differ", name, rows, cols)
 			}
 		}
 	}

@@ -1,0 +1,61 @@
+package intgram
+
+// genericSlab is how much of the long dimension SyrkGeneric takes at a time:
+// slab * 127 * 127 is below 2^31, and a slab of a few rows fits in a cache.
+const genericSlab = 4096
+
+// SyrkGeneric computes what Syrk does, bit for bit, in Go.
+func SyrkGeneric(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
+	if !check(trans, k, m, len(q), ldq, qmax, len(c), ldc) {
+		return
+	}
+	for from := 0; from < m; from += genericSlab {
+		n := min(genericSlab, m-from)
+		part, stride := q, ldq
+		if trans {
+			// Rows of products must lie together.
+			part, stride = ws.aligned(k*n, 1), n
+			for l := range n {
+				for i, v := range q[(from+l)*ldq:][:k] {
+					part[i*n+l] = v
+				}
+			}
+		} else {
+			part = q[from:]
+		}
+		for i := range k {
+			a := part[i*stride:][:n]
+			row := c[i*ldc:][:k]
+			for j := i; j < k; j++ {
+				b := part[j*stride:][:n]
+				var s0, s1 int32
+				l := 0
+				for ; l+2 <= len(a) && l+2 <= len(b); l += 2 {
+					s0 += int32(a[l]) * int32(b[l])
+					s1 += int32(a[l+1]) * int32(b[l+1])
+				}
+				if l < n {
+					s0 += int32(a[l]) * int32(b[l])
+				}
+				row[j] += float64(s0 + s1)
+			}
+		}
+	}
+}
+
+// QuantizeGeneric computes what Quantize does, bit for bit, in Go.
+func QuantizeGeneric(dst []int8, src []float32, scale float32, qmax float32) {
+	checkQuantize(len(dst), len(src), qmax)
+	for i, x := range src {
+		q := x / scale
+		if q < -qmax {
+			q = -qmax
+		}
+		if q > qmax {
+			q = qmax
+		}
+		// Rounds to the nearest whole number, ties to even: 1.5 * 2^23 leaves no
+		// places behind the point.
+		dst[i] = int8(int32((q + 12582912) - 12582912))
+	}
+}

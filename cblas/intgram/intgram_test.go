@@ -1,0 +1,382 @@
+package intgram
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/cblas"
+	"gonum.org/v1/gonum/blas"
+)
+
+// sets are the instruction sets that a build may have.
+var sets = []string{"avx512vnni", "avxvnni", "avx2", "dotprod", "neon", "scalar", "generic"}
+
+// eachSet runs f once for every instruction set of this build and machine.
+func eachSet(t *testing.T, f func(t *testing.T)) {
+	was := SIMD()
+	defer Force(was)
+	for _, name := range sets {
+		if Force(name) {
+			t.Run("simd="+name, f)
+		}
+	}
+}
+
+// kinds of codes. They differ in how long int16 sums may run.
+var kinds = []string{"uniform", "gauss", "outliers", "max", "min", "alternating", "pairs", "sparse", "mixed"}
+
+func codes(rng *rand.Rand, kind string, n, qmax int) []int8 {
+	q := make([]int8, n)
+	normal := func(sigma float64) int8 {
+		x := math.RoundToEven(rng.NormFloat64() * sigma)
+		return int8(max(-float64(qmax), min(x, float64(qmax))))
+	}
+	for i := range q {
+		switch kind {
+		case "uniform":
+			q[i] = int8(rng.IntN(2*qmax+1) - qmax)
+		case "gauss":
+			q[i] = normal(float64(qmax) / 5)
+		case "outliers":
+			q[i] = normal(float64(qmax) / 20)
+			if rng.IntN(97) == 0 {
+				q[i] = int8(qmax)
+			}
+		case "max":
+			q[i] = int8(qmax)
+		case "min":
+			q[i] = int8(-qmax)
+		case "alternating":
+			q[i] = int8(qmax - 2*qmax*(i%2))
+		case "pairs":
+			q[i] = int8(qmax - 2*qmax*(i/2%2))
+		case "sparse":
+			if rng.IntN(5) == 0 {
+				q[i] = int8(qmax - 2*qmax*rng.IntN(2))
+			}
+		case "mixed": // stretches of every bound beside each other
+			q[i] = normal(float64(qmax) / float64(1+(i/777)%12))
+		}
+	}
+	return q
+}
+
+// strided returns the same matrix with another stride and junk between rows.
+func strided(q []int8, rows, cols, ld int) []int8 {
+	out := make([]int8, max(0, (rows-1)*ld+cols))
+	for i := range out {
+		out[i] = int8(-128 + i%256)
+	}
+	for r := range rows {
+		copy(out[r*ld:], q[r*cols:][:cols])
+	}
+	return out
+}
+
+// wantSame holds every element, the lower triangle and the padding included, to
+// the generic version.
+func wantSame(t *testing.T, trans bool, k, m int, q []int8, ldq, qmax, ldc, calls int, ws *Workspace) {
+	t.Helper()
+	n := max(0, (k-1)*ldc+k)
+	got, want := make([]float64, n), make([]float64, n)
+	for i := range got {
+		got[i], want[i] = float64(i%97-48), float64(i%97-48)
+	}
+	var gws Workspace
+	for range calls {
+		Syrk(trans, k, m, q, ldq, qmax, got, ldc, ws)
+		SyrkGeneric(trans, k, m, q, ldq, qmax, want, ldc, &gws)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("trans=%v k=%d m=%d ldq=%d ldc=%d qmax=%d: element %d,%d: got %v, want %v",
+				trans, k, m, ldq, ldc, qmax, i/ldc, i%ldc, got[i], want[i])
+		}
+	}
+}
+
+func TestAgainstGeneric(t *testing.T) {
+	sizes := []int{0, 1, 2, 3, 7, 8, 9, 31, 33, 65, 100, 257}
+	eachSet(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var ws Workspace
+		for i, k := range sizes {
+			for j, m := range sizes {
+				for l, qmax := range []int{127, 90, 31, 7, 1} {
+					kind := kinds[(i+j+l)%len(kinds)]
+					q := codes(rng, kind, k*m, qmax)
+					pad := (i + l) % 3 * 5
+					wantSame(t, true, k, m, strided(q, m, k, max(1, k+pad)), max(1, k+pad), qmax, max(1, k+pad), 1+l%2, &ws)
+					wantSame(t, false, k, m, strided(q, k, m, max(1, m+pad)), max(1, m+pad), qmax, max(1, k+j), 1+l%2, &ws)
+				}
+			}
+		}
+	})
+}
+
+// TestKinds runs all kinds of codes over several slabs.
+func TestKinds(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		var ws Workspace
+		for _, kind := range kinds {
+			for _, qmax := range []int{127, 126, 100, 91, 90, 63, 31, 15, 7, 3, 1} {
+				for _, m := range []int{2048, 2049, 4500} {
+					q := codes(rng, kind, 50*m, qmax)
+					wantSame(t, true, 50, m, q, 50, qmax, 50, 1, &ws)
+					wantSame(t, false, 50, m, q, m, qmax, 51, 1, &ws)
+				}
+			}
+		}
+	})
+}
+
+// TestWide covers more columns than a part of B panels holds.
+func TestWide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	q := codes(rng, "gauss", 700*2100, 127)
+	eachSet(t, func(t *testing.T) {
+		var ws Workspace
+		wantSame(t, true, 700, 2100, q, 700, 127, 700, 1, &ws)
+	})
+}
+
+// TestReference compares with sums of arbitrary precision.
+func TestReference(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 8))
+		for _, trans := range []bool{false, true} {
+			const k, m = 19, 70
+			q := codes(rng, "uniform", k*m, 127)
+			at := func(i, l int) *big.Int {
+				if trans {
+					return big.NewInt(int64(q[l*k+i]))
+				}
+				return big.NewInt(int64(q[i*m+l]))
+			}
+			ldq := m
+			if trans {
+				ldq = k
+			}
+			c := make([]float64, k*k)
+			Syrk(trans, k, m, q, ldq, 127, c, k, new(Workspace))
+			for i := range k {
+				for j := range k {
+					want := new(big.Int)
+					for l := range m {
+						want.Add(want, new(big.Int).Mul(at(i, l), at(j, l)))
+					}
+					if j < i {
+						want.SetInt64(0)
+					}
+					if got, _ := big.NewFloat(c[i*k+j]).Int(nil); got.Cmp(want) != 0 {
+						t.Fatalf("trans=%v: element %d,%d: got %v, want %v", trans, i, j, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestLargestSums takes more products of 127² than int32 holds.
+func TestLargestSums(t *testing.T) {
+	const k, m = 7, 300000
+	sign := func(kind string, i, l int) int {
+		switch {
+		case kind == "minus", kind == "odd" && l%2 == 1, kind == "opposite" && i%2 == 1,
+			kind == "quads" && l/4%2 == 1:
+			return -1
+		}
+		return 1
+	}
+	eachSet(t, func(t *testing.T) {
+		var ws Workspace
+		for _, kind := range []string{"plus", "minus", "odd", "opposite", "quads"} {
+			for _, trans := range []bool{false, true} {
+				q, ldq := make([]int8, k*m), m
+				for i := range k {
+					for l := range m {
+						v := int8(127 * sign(kind, i, l))
+						if trans {
+							q[l*k+i] = v
+						} else {
+							q[i*m+l] = v
+						}
+					}
+				}
+				if trans {
+					ldq = k
+				}
+				c := make([]float64, k*k)
+				Syrk(trans, k, m, q, ldq, 127, c, k, &ws)
+				for i := range k {
+					for j := i; j < k; j++ {
+						// The signs of two columns agree in all rows or in none.
+						want := float64(m * 127 * 127 * sign(kind, i, 0) * sign(kind, j, 0))
+						if c[i*k+j] != want {
+							t.Fatalf("%s trans=%v: element %d,%d: got %v, want %v", kind, trans, i, j, c[i*k+j], want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestQuantize(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	inf := float32(math.Inf(1))
+	eachSet(t, func(t *testing.T) {
+		got := make([]int8, 8)
+		Quantize(got, []float32{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, inf, -inf}, 1, 3)
+		if want := [8]int8{-2, -2, 0, 0, 2, 2, 3, -3}; [8]int8(got) != want {
+			t.Fatalf("ties: got %v, want %v", got, want)
+		}
+		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000} {
+			for _, qmax := range []float32{127, 63, 31, 15, 7, 3, 1} {
+				for _, sigma := range []float64{0.02, 1, 1e-41, 1e30} {
+					x := make([]float32, n)
+					for i := range x {
+						x[i] = float32(rng.NormFloat64() * sigma)
+					}
+					scale := float32(sigma) * 4 / qmax
+					if scale == 0 {
+						scale = math.SmallestNonzeroFloat32
+					}
+					got, want := make([]int8, n), make([]int8, n)
+					Quantize(got, x, scale, qmax)
+					QuantizeGeneric(want, x, scale, qmax)
+					for i := range want {
+						if got[i] != want[i] {
+							t.Fatalf("%v/%v, qmax %v: got %d, want %d", x[i], scale, qmax, got[i], want[i])
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestMisfits(t *testing.T) {
+	q, c := make([]int8, 12), make([]float64, 9)
+	for name, f := range map[string]func(){
+		"negative":  func() { Syrk(true, -1, 4, q, 3, 127, c, 3, new(Workspace)) },
+		"qmax":      func() { Syrk(true, 3, 4, q, 3, 128, c, 3, new(Workspace)) },
+		"zero qmax": func() { Syrk(true, 3, 4, q, 3, 0, c, 3, new(Workspace)) },
+		"ldq":       func() { Syrk(true, 3, 4, q, 2, 127, c, 3, new(Workspace)) },
+		"wide ldq":  func() { Syrk(false, 3, 4, q, 3, 127, c, 3, new(Workspace)) },
+		"ldc":       func() { Syrk(true, 3, 4, q, 3, 127, c, 2, new(Workspace)) },
+		"short q":   func() { Syrk(true, 3, 4, q[:11], 3, 127, c, 3, new(Workspace)) },
+		"short c":   func() { Syrk(true, 3, 4, q, 3, 127, c[:8], 3, new(Workspace)) },
+		"overflow":  func() { Syrk(true, 3, math.MaxInt/3+2, q, 3, 127, c, 3, new(Workspace)) },
+		"lengths":   func() { Quantize(q, make([]float32, 11), 1, 7) },
+		"quantize":  func() { Quantize(q, make([]float32, 12), 1, 128) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Fatal("no panic")
+				}
+			}()
+			f()
+		})
+	}
+}
+
+// FuzzSyrk holds every instruction set to the Go loops. The codes repeat data, so
+// that short inputs reach long sums.
+func FuzzSyrk(f *testing.F) {
+	f.Add([]byte{127, 129}, uint8(17), uint16(300), uint8(127), true)
+	f.Add([]byte{1, 0, 255, 7, 249}, uint8(6), uint16(2047), uint8(7), false)
+	f.Fuzz(func(t *testing.T, data []byte, kk uint8, mm uint16, qq uint8, trans bool) {
+		k, m, qmax := int(kk)%70, int(mm)%5000, 1+int(qq)%127
+		q := make([]int8, k*m)
+		for i := range q {
+			if len(data) > 0 {
+				v := int(int8(data[i%len(data)]))
+				q[i] = int8(max(-qmax, min(v, qmax)))
+			}
+		}
+		ldq := max(1, m)
+		if trans {
+			ldq = max(1, k)
+		}
+		was := SIMD()
+		defer Force(was)
+		for _, name := range sets {
+			if Force(name) {
+				wantSame(t, trans, k, m, q, ldq, qmax, max(1, k), 1, new(Workspace))
+			}
+		}
+	})
+}
+
+// BenchmarkSyrk times codes of normally distributed weights, whose largest
+// magnitude is about 5 deviations, and uniformly distributed ones, the slowest,
+// beside the float64 product of the default BLAS.
+func BenchmarkSyrk(b *testing.B) {
+	defer cblas.LimitThreads(1)()
+	backend, err := cblas.Lookup("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, s := range []struct{ k, m int }{{896, 4864}, {4096, 4096}} {
+		for _, trans := range []bool{true, false} {
+			name := fmt.Sprintf("k=%d/m=%d/trans=%v", s.k, s.m, trans)
+			ldq := s.m
+			if trans {
+				ldq = s.k
+			}
+			macs := float64(s.k) * float64(s.k+1) / 2 * float64(s.m)
+			c := make([]float64, s.k*s.k)
+			rate := func(b *testing.B) {
+				b.ReportMetric(macs*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			}
+			for _, kind := range []string{"gauss", "uniform"} {
+				for _, qmax := range []int{127, 63, 31, 15, 7, 3, 1} {
+					b.Run(fmt.Sprintf("qmax=%d/%s/codes=%s/simd=%s", qmax, name, kind, SIMD()), func(b *testing.B) {
+						q := codes(rng, kind, s.k*s.m, qmax)
+						var ws Workspace
+						for b.Loop() {
+							Syrk(trans, s.k, s.m, q, ldq, qmax, c, s.k, &ws)
+						}
+						rate(b)
+					})
+				}
+			}
+			b.Run(fmt.Sprintf("dsyrk=%s/%s/core=%s", backend.Name(), name, cblas.Library().Core), func(b *testing.B) {
+				x := make([]float64, s.k*s.m)
+				for i := range x {
+					x[i] = rng.NormFloat64()
+				}
+				t := blas.NoTrans
+				if trans {
+					t = blas.Trans
+				}
+				for b.Loop() {
+					backend.Dsyrk(blas.Upper, t, s.k, s.m, 1, x, ldq, 1, c, s.k)
+				}
+				rate(b)
+			})
+		}
+	}
+}
+
+func BenchmarkQuantize(b *testing.B) {
+	x := make([]float32, 1<<14)
+	for i := range x {
+		x[i] = float32(i%1000-500) / 100
+	}
+	dst := make([]int8, len(x))
+	b.SetBytes(5 * int64(len(x)))
+	for b.Loop() {
+		Quantize(dst, x, 0.04, 127)
+	}
+}

@@ -1,0 +1,227 @@
+/* AVX2, AVX-VNNI and AVX-512 VNNI. All multiply a biased A panel by a B panel:
+ *
+ *   sum (a + bias) b = sum a b + bias sum b
+ *
+ * and take off the last term, which the survey of the B panel has summed. */
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2,fma")))
+
+#define FN(name) avx2_##name
+#define TARGET AVX2
+#include "intgram_quantize.h"
+
+AVX2 static inline int max_u16(__m256i v) {
+    __m128i x = _mm_max_epu16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    /* phminposuw finds the smallest of 8. */
+    x = _mm_minpos_epu16(_mm_xor_si128(x, _mm_set1_epi16(-1)));
+    return 0xffff ^ (_mm_cvtsi128_si32(x) & 0xffff);
+}
+
+AVX2 static inline int max_u8(__m256i v) {
+    return max_u16(_mm256_max_epu16(_mm256_and_si256(v, _mm256_set1_epi16(255)),
+                                    _mm256_srli_epi16(v, 8)));
+}
+
+AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bias) {
+    const __m256i zero = _mm256_setzero_si256(), one8 = _mm256_set1_epi8(1);
+    const __m256i seven = _mm256_set1_epi16(7), factor = _mm256_set1_epi16((short)bias);
+    const __m256i one16 = _mm256_set1_epi16(1), factor32 = _mm256_set1_epi32(bias);
+    ig_bounds *n = &f->bounds;
+    __m256i before[2] = {zero, zero}, column[2] = {zero, zero};
+    float total = 0;
+    size_t c = 0;
+    for (size_t s = 0; c < blocks; s++) {
+        __m256i tops = zero, pairs = zero, squares[2] = {zero, zero};
+        for (int x = 0; x < IG_SPAN && c < blocks; x++, c++) {
+            __m256i top = zero, pair = zero, square[2] = {zero, zero}, sum[2] = {zero, zero};
+            for (int g = 0; g < IG_GROUPS; g++)
+                for (int h = 0; h < 2; h++, b += 32) {
+                    __m256i v = _mm256_load_si256((const __m256i *)b), u = _mm256_abs_epi8(v);
+                    top = _mm256_max_epu8(top, u);
+                    pair = _mm256_max_epi16(pair, _mm256_maddubs_epi16(u, one8));
+                    sum[h] = _mm256_add_epi16(sum[h], _mm256_maddubs_epi16(one8, v));
+                    /* Eighths, rounded up: those of 32 squares fit in 16 bits. */
+                    __m256i e = _mm256_add_epi16(_mm256_maddubs_epi16(u, u), seven);
+                    square[h] = _mm256_add_epi16(square[h], _mm256_srli_epi16(e, 3));
+                }
+            for (int h = 0; h < 2; h++) {
+                _mm256_store_si256((__m256i *)f->before[c] + h, before[h]);
+                before[h] = _mm256_add_epi16(before[h], _mm256_mullo_epi16(sum[h], factor));
+                column[h] = _mm256_add_epi32(column[h], _mm256_madd_epi16(sum[h], one16));
+                squares[h] = _mm256_add_epi16(squares[h], square[h]);
+            }
+            n->top[c] = (uint8_t)max_u8(top);
+            n->pair[c] = (uint8_t)max_u16(pair);
+            n->block[c] = root(8 * (float)max_u16(_mm256_max_epu16(square[0], square[1])));
+            tops = _mm256_max_epu8(tops, top);
+            pairs = _mm256_max_epi16(pairs, pair);
+        }
+        n->top_span[s] = (uint8_t)max_u8(tops);
+        n->pair_span[s] = (uint8_t)max_u16(pairs);
+        uint16_t lanes[IG_LANES];
+        uint16_t most = 0;
+        memcpy(lanes, squares, sizeof lanes);
+        for (int j = 0; j < IG_NR; j++) {
+            uint16_t e = lanes[2 * j] > lanes[2 * j + 1] ? lanes[2 * j] : lanes[2 * j + 1];
+            f->square[s][j] = e;
+            most = e > most ? e : most;
+        }
+        n->span[s] = root(8 * (float)most);
+        total += 8 * (float)most;
+    }
+    for (int h = 0; h < 2; h++) {
+        _mm256_store_si256((__m256i *)f->before[blocks] + h, before[h]);
+        _mm256_storeu_si256((__m256i *)(f->bias + 8 * h), _mm256_mullo_epi32(column[h], factor32));
+    }
+    n->total = root(total);
+}
+
+/* One group: 6 rows of u times 2 vectors of b. In assembly, since the 12 sums,
+ * the 2 vectors, u and a product fill the registers exactly; compilers reorder
+ * the sums and spill them, at half the speed. */
+#define ROW(at, s0, s1)                   \
+    "vpbroadcastd " at "(%[a]), %%ymm2\n" \
+    "vpmaddubsw %%ymm0, %%ymm2, %%ymm3\n" \
+    "vpmaddubsw %%ymm1, %%ymm2, %%ymm2\n" \
+    "vpaddw %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" \
+    "vpaddw %%ymm2, %%ymm" s1 ", %%ymm" s1 "\n"
+#define GROUP(b_at, b_next, r0, r1, r2, r3, r4, r5)                    \
+    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                 \
+    "vmovdqa " b_next "(%[b]), %%ymm1\n"                               \
+    ROW(r0, "4", "5") ROW(r1, "6", "7") ROW(r2, "8", "9")              \
+    ROW(r3, "10", "11") ROW(r4, "12", "13") ROW(r5, "14", "15")
+
+/* A row's sums, less the bias, to int32. */
+#define FLUSH(at, s0, s1)                                \
+    "vpsubw %%ymm0, %%ymm" s0 ", %%ymm" s0 "\n"          \
+    "vpsubw %%ymm1, %%ymm" s1 ", %%ymm" s1 "\n"          \
+    "vpmaddwd %%ymm2, %%ymm" s0 ", %%ymm" s0 "\n"        \
+    "vpmaddwd %%ymm2, %%ymm" s1 ", %%ymm" s1 "\n"        \
+    "vpaddd " at "(%[o]), %%ymm" s0 ", %%ymm" s0 "\n"    \
+    "vpaddd 32+" at "(%[o]), %%ymm" s1 ", %%ymm" s1 "\n" \
+    "vmovdqa %%ymm" s0 ", " at "(%[o])\n"                \
+    "vmovdqa %%ymm" s1 ", 32+" at "(%[o])\n"
+
+/* Adds up products of blocks in int16, modulo 2^16, which loses nothing: the
+ * plan has seen to it that what remains without the bias fits. */
+AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t *b,
+                                    const int16_t *before, const int16_t *after, size_t blocks) {
+    __asm__ volatile(
+        "vmovdqa (%[p]), %%ymm4\n"
+        "vmovdqa 32(%[p]), %%ymm5\n"
+        "vmovdqa %%ymm4, %%ymm6\n vmovdqa %%ymm5, %%ymm7\n"
+        "vmovdqa %%ymm4, %%ymm8\n vmovdqa %%ymm5, %%ymm9\n"
+        "vmovdqa %%ymm4, %%ymm10\n vmovdqa %%ymm5, %%ymm11\n"
+        "vmovdqa %%ymm4, %%ymm12\n vmovdqa %%ymm5, %%ymm13\n"
+        "vmovdqa %%ymm4, %%ymm14\n vmovdqa %%ymm5, %%ymm15\n"
+        ".p2align 5\n"
+        "1:\n"
+        GROUP("0", "32", "0", "4", "8", "12", "16", "20")
+        GROUP("64", "96", "24", "28", "32", "36", "40", "44")
+        GROUP("128", "160", "48", "52", "56", "60", "64", "68")
+        GROUP("192", "224", "72", "76", "80", "84", "88", "92")
+        "add $96, %[a]\n"
+        "add $256, %[b]\n"
+        "dec %[n]\n"
+        "jnz 1b\n"
+        "vmovdqa (%[e]), %%ymm0\n"
+        "vmovdqa 32(%[e]), %%ymm1\n"
+        "vpcmpeqw %%ymm2, %%ymm2, %%ymm2\n"
+        "vpsrlw $15, %%ymm2, %%ymm2\n" /* ones */
+        FLUSH("0", "4", "5") FLUSH("64", "6", "7") FLUSH("128", "8", "9")
+        FLUSH("192", "10", "11") FLUSH("256", "12", "13") FLUSH("320", "14", "15")
+        : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
+        : [o] "r"(acc), [p] "r"(before), [e] "r"(after)
+        : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+          "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+/* Widens every product. |a| times b with the sign of a: a pair is at most
+ * 2 * 127 * 127 = 32258, for any data. */
+AVX2 static inline void avx2_wide(int32_t *acc, const uint8_t *a, const int8_t *b, int bias,
+                                  size_t blocks) {
+    const __m256i one = _mm256_set1_epi16(1), off = _mm256_set1_epi8((char)bias);
+    for (int r0 = 0; r0 < IG_MR; r0 += 3) {
+        __m256i s[3][2];
+        for (int r = 0; r < 3; r++)
+            for (int h = 0; h < 2; h++)
+                s[r][h] = ((__m256i *)(acc + IG_NR * (r0 + r)))[h];
+        for (size_t g = 0; g < blocks * IG_GROUPS; g++) {
+            const __m256i b0 = _mm256_load_si256((const __m256i *)(b + IG_B_GROUP * g));
+            const __m256i b1 = _mm256_load_si256((const __m256i *)(b + IG_B_GROUP * g) + 1);
+#pragma GCC unroll 3
+            for (int r = 0; r < 3; r++) {
+                int32_t w;
+                memcpy(&w, a + IG_A_GROUP * g + 4 * (r0 + r), 4);
+                const __m256i v = _mm256_sub_epi8(_mm256_set1_epi32(w), off), u = _mm256_abs_epi8(v);
+                __m256i t0 = _mm256_maddubs_epi16(u, _mm256_sign_epi8(b0, v));
+                __m256i t1 = _mm256_maddubs_epi16(u, _mm256_sign_epi8(b1, v));
+                s[r][0] = _mm256_add_epi32(s[r][0], _mm256_madd_epi16(t0, one));
+                s[r][1] = _mm256_add_epi32(s[r][1], _mm256_madd_epi16(t1, one));
+            }
+        }
+        for (int r = 0; r < 3; r++)
+            for (int h = 0; h < 2; h++)
+                ((__m256i *)(acc + IG_NR * (r0 + r)))[h] = s[r][h];
+    }
+}
+
+AVX2 static void avx2_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
+                             size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
+                             size_t nruns) {
+    (void)stride, (void)blocks;
+    for (int r = 0; r < 2 * IG_MR; r++)
+        _mm256_store_si256((__m256i *)acc + r, _mm256_setzero_si256());
+    for (size_t i = 0, from = 0; i < nruns; from = runs[i++].end) {
+        const uint8_t *ra = a + IG_A_GROUP * IG_GROUPS * from;
+        const int8_t *rb = b + IG_B_GROUP * IG_GROUPS * from;
+        if (runs[i].wide)
+            avx2_wide(acc, ra, rb, bias, runs[i].end - from);
+        else
+            avx2_narrow(acc, ra, rb, f->before[from], f->before[runs[i].end], runs[i].end - from);
+    }
+}
+
+static const ig_table avx2_table = {1, 1, 1, avx2_survey, avx2_kernel, avx2_add, avx2_quantize};
+
+/* The VNNI instructions add four products to int32. A vector holds W columns; the
+ * kernel takes two of them: a panel, or two panels. The instruction stands in
+ * assembly because gcc copies the sums around its intrinsic. */
+#define VNNI_KERNEL(name, target_, vec, W, zero, load, store, set1, sub, dp)                     \
+    __attribute__((target(target_))) static void name(                                           \
+        int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride, size_t blocks, int bias, \
+        const ig_facts *f, const ig_run *runs, size_t nruns) {                                   \
+        (void)bias, (void)runs, (void)nruns;                                                     \
+        const size_t next = W < IG_NR ? 4 * W : stride;                                          \
+        const size_t next_acc = W < IG_NR ? W : IG_MR * IG_NR;                                   \
+        vec s[IG_MR][2];                                                                         \
+        _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++)                                  \
+            s[r][0] = s[r][1] = zero();                                                          \
+        for (size_t g = 0; g < blocks * IG_GROUPS; g++, a += IG_A_GROUP, b += IG_B_GROUP) {      \
+            const vec b0 = load((const void *)b), b1 = load((const void *)(b + next));           \
+            _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                            \
+                int32_t w;                                                                       \
+                memcpy(&w, a + 4 * r, 4);                                                        \
+                const vec u = set1(w);                                                           \
+                __asm__(dp : "+v"(s[r][0]) : "v"(u), "v"(b0));                                   \
+                __asm__(dp : "+v"(s[r][1]) : "v"(u), "v"(b1));                                   \
+            }                                                                                    \
+        }                                                                                        \
+        const vec off0 = load((const void *)f->bias);                                            \
+        const vec off1 = load((const void *)(W < IG_NR ? f->bias + W % IG_NR : f[1].bias));      \
+        _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                                \
+            store((void *)(acc + IG_NR * r), sub(s[r][0], off0));                                \
+            store((void *)(acc + IG_NR * r + next_acc), sub(s[r][1], off1));                     \
+        }                                                                                        \
+    }
+
+VNNI_KERNEL(avxvnni_kernel, "avx2,avxvnni", __m256i, 8, _mm256_setzero_si256, _mm256_loadu_si256,
+            _mm256_storeu_si256, _mm256_set1_epi32, _mm256_sub_epi32, "%{vex%} vpdpbusd %2, %1, %0")
+VNNI_KERNEL(avx512vnni_kernel, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, 16,
+            _mm512_setzero_si512, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
+            _mm512_sub_epi32, "vpdpbusd %2, %1, %0")
+
+static const ig_table avxvnni_table = {1, 0, 1, avx2_survey, avxvnni_kernel, avx2_add, avx2_quantize};
+static const ig_table avx512vnni_table = {1, 0, 2, avx2_survey, avx512vnni_kernel, avx2_add,
+                                          avx2_quantize};
