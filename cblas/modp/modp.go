@@ -33,11 +33,23 @@ func ReduceGeneric(x []float64) {
 	}
 }
 
-// SubMulGeneric sets dst[i] = dst[i] - c*src[i] modulo P. All numbers are residues.
-func SubMulGeneric(dst, src []float64, c float64) {
-	src = src[:len(dst)]
-	for i, v := range dst {
-		dst[i] = reduce(v - float64(c*src[i]))
+// EliminateGeneric clears the first column of the rows×width matrix a of stride
+// lda with the help of a pivot row, whose first element has the given inverse:
+//
+//	c[i*ldc] = a[i][0] * inverse,  a[i][j] = a[i][j] - c[i*ldc]*pivot[j]
+//
+// modulo P. All numbers are residues. pivot may not overlap a.
+func EliminateGeneric(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
+	for i := range rows {
+		row := a[i*lda : i*lda+width]
+		f := reduce(row[0] * inverse)
+		c[i*ldc] = f
+		if f == 0 {
+			continue
+		}
+		for j, v := range row {
+			row[j] = reduce(v - float64(f*pivot[j]))
+		}
 	}
 }
 
@@ -101,10 +113,10 @@ func fraction(v float32) float64 {
 }
 
 // blockSize is the number of columns eliminated together.
-const blockSize = 64
+const blockSize = 32
 
 // Rank returns the rank modulo P of the n×n row-major matrix a of residues, which
-// it destroys. It allocates 8*64*n bytes. The work is 2/3 n^3 multiplications and
+// it destroys. It allocates 8*32*n bytes. The work is 2/3 n^3 multiplications and
 // additions, most of them in gemm.
 func Rank(gemm Gemm, n int, a []float64) int {
 	lower := make([]float64, n*blockSize) // multipliers of the current block, by row
@@ -125,13 +137,9 @@ func Rank(gemm Gemm, n int, a []float64) int {
 				swap(a[at*n+first:(at+1)*n], a[row*n+first:(row+1)*n])
 				swap(lower[at*blockSize:][:pivots], lower[row*blockSize:][:pivots])
 			}
-			inverse := invert(a[row*n+col])
-			for i := row + 1; i < n; i++ {
-				c := reduce(a[i*n+col] * inverse)
-				lower[i*blockSize+pivots] = c
-				if c != 0 {
-					SubMul(a[i*n+col:i*n+last], a[row*n+col:row*n+last], c)
-				}
+			if below := n - row - 1; below > 0 {
+				Eliminate(a[(row+1)*n+col:], n, below, last-col, a[row*n+col:row*n+last],
+					invert(a[row*n+col]), lower[(row+1)*blockSize+pivots:], blockSize)
 			}
 			pivots++
 		}
@@ -139,11 +147,10 @@ func Rank(gemm Gemm, n int, a []float64) int {
 		// pivots, one by the other, then all rows below at once.
 		if width := n - last; pivots > 0 && width > 0 {
 			for i := 1; i < pivots; i++ {
-				for j := range i {
-					if c := lower[(rank+i)*blockSize+j]; c != 0 {
-						SubMul(a[(rank+i)*n+last:(rank+i+1)*n], a[(rank+j)*n+last:(rank+j+1)*n], c)
-					}
-				}
+				row := a[(rank+i)*n+last : (rank+i+1)*n]
+				gemm.Dgemm(blas.NoTrans, blas.NoTrans, 1, width, i, -1,
+					lower[(rank+i)*blockSize:], blockSize, a[rank*n+last:], n, 1, row, n)
+				Reduce(row)
 			}
 			if below := n - rank - pivots; below > 0 {
 				top := (rank + pivots) * n

@@ -6,8 +6,8 @@ package modp
 // #cgo LDFLAGS: -lm
 // #cgo noescape wwq_mod_reduce
 // #cgo nocallback wwq_mod_reduce
-// #cgo noescape wwq_mod_submul
-// #cgo nocallback wwq_mod_submul
+// #cgo noescape wwq_mod_eliminate
+// #cgo nocallback wwq_mod_eliminate
 // #include "wwq_modp.h"
 import "C"
 
@@ -19,10 +19,13 @@ func Reduce(x []float64) {
 	}
 }
 
-// SubMul sets dst[i] = dst[i] - c*src[i] modulo P. All numbers are residues.
-func SubMul(dst, src []float64, c float64) {
-	src = src[:len(dst)]
-	if len(dst) > 0 {
-		C.wwq_mod_submul((*C.double)(&dst[0]), (*C.double)(&src[0]), C.size_t(len(dst)), C.double(c))
+// Eliminate does what EliminateGeneric says.
+func Eliminate(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
+	if rows == 0 || width == 0 {
+		return
 	}
+	// The last element of each argument, so that the C side stays inside.
+	_, _, _ = a[(rows-1)*lda+width-1], pivot[width-1], c[(rows-1)*ldc]
+	C.wwq_mod_eliminate((*C.double)(&a[0]), C.size_t(lda), C.size_t(rows), C.size_t(width),
+		(*C.double)(&pivot[0]), C.double(inverse), (*C.double)(&c[0]), C.size_t(ldc))
 }

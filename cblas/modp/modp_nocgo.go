@@ -5,5 +5,7 @@ package modp
 // Reduce is ReduceGeneric.
 func Reduce(x []float64) { ReduceGeneric(x) }
 
-// SubMul is SubMulGeneric.
-func SubMul(dst, src []float64, c float64) { SubMulGeneric(dst, src, c) }
+// Eliminate is EliminateGeneric.
+func Eliminate(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
+	EliminateGeneric(a, lda, rows, width, pivot, inverse, c, ldc)
+}

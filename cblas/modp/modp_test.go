@@ -37,16 +37,28 @@ func TestGeneric(t *testing.T) {
 				t.Fatalf("%v mod P = %v and %v, want %v", in[i], x[i], y[i], want)
 			}
 		}
-		z := make([]float64, n)
-		for i := range z {
-			z[i] = float64(rng.IntN(P))
+		if n == 0 {
+			continue
 		}
-		c := float64(rng.IntN(P))
-		SubMul(x, z, c)
-		SubMulGeneric(y, z, c)
-		for i := range x {
-			if x[i] != y[i] || x[i] < 0 || x[i] >= P {
-				t.Fatalf("element %d: %v and %v", i, x[i], y[i])
+		pivot, c, d := make([]float64, n), make([]float64, 3*n), make([]float64, 3*n)
+		for i := range pivot {
+			pivot[i] = float64(1 + rng.IntN(P-1))
+		}
+		rows := make([]float64, n*(n+2))
+		for i := range rows {
+			rows[i] = float64(rng.IntN(P) * rng.IntN(2))
+		}
+		other := append([]float64(nil), rows...)
+		Eliminate(rows, n+2, n, n, pivot, invert(pivot[0]), c, 3)
+		EliminateGeneric(other, n+2, n, n, pivot, invert(pivot[0]), d, 3)
+		for i := range rows {
+			if rows[i] != other[i] {
+				t.Fatalf("element %d: %v and %v", i, rows[i], other[i])
+			}
+		}
+		for i := range n {
+			if rows[i*(n+2)] != 0 || c[3*i] != d[3*i] {
+				t.Fatalf("row %d: %v left, factors %v and %v", i, rows[i*(n+2)], c[3*i], d[3*i])
 			}
 		}
 	}

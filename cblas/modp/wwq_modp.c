@@ -20,10 +20,17 @@ static inline double reduce(double v) {
         for (size_t i = 0; i < n; i++)                                               \
             x[i] = reduce(x[i]);                                                     \
     }                                                                                \
-    target static void submul_##suffix(double *restrict dst, const double *restrict src, \
-                                       size_t n, double c) {                         \
-        for (size_t i = 0; i < n; i++)                                               \
-            dst[i] = reduce(dst[i] - c * src[i]);                                    \
+    target static void eliminate_##suffix(                                           \
+        double *restrict a, size_t lda, size_t rows, size_t width,                   \
+        const double *restrict pivot, double inverse, double *restrict c, size_t ldc) { \
+        for (size_t i = 0; i < rows; i++) {                                          \
+            double *restrict row = a + i * lda;                                      \
+            double f = reduce(row[0] * inverse);                                     \
+            c[i * ldc] = f;                                                          \
+            if (f != 0)                                                              \
+                for (size_t j = 0; j < width; j++)                                   \
+                    row[j] = reduce(row[j] - f * pivot[j]);                          \
+        }                                                                            \
     }
 
 LOOPS(base, )
@@ -44,15 +51,17 @@ void wwq_mod_reduce(double *x, size_t n) {
         reduce_base(x, n);
 }
 
-void wwq_mod_submul(double *dst, const double *src, size_t n, double c) {
+void wwq_mod_eliminate(double *a, size_t lda, size_t rows, size_t width, const double *pivot,
+                       double inverse, double *c, size_t ldc) {
     if (has_avx2)
-        submul_avx2(dst, src, n, c);
+        eliminate_avx2(a, lda, rows, width, pivot, inverse, c, ldc);
     else
-        submul_base(dst, src, n, c);
+        eliminate_base(a, lda, rows, width, pivot, inverse, c, ldc);
 }
 #else
 void wwq_mod_reduce(double *x, size_t n) { reduce_base(x, n); }
-void wwq_mod_submul(double *dst, const double *src, size_t n, double c) {
-    submul_base(dst, src, n, c);
+void wwq_mod_eliminate(double *a, size_t lda, size_t rows, size_t width, const double *pivot,
+                       double inverse, double *c, size_t ldc) {
+    eliminate_base(a, lda, rows, width, pivot, inverse, c, ldc);
 }
 #endif

@@ -7,6 +7,7 @@
 #define WWQ_P 2097143.0
 
 void wwq_mod_reduce(double *x, size_t n);
-void wwq_mod_submul(double *dst, const double *src, size_t n, double c);
+void wwq_mod_eliminate(double *a, size_t lda, size_t rows, size_t width, const double *pivot,
+                       double inverse, double *c, size_t ldc);
 
 #endif
