@@ -51,6 +51,22 @@ lint: setup ## formatting, vet, module files, and the house rules in internal/li
 fuzz: setup ## every fuzz target for FUZZTIME
 	@$(CGO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
+.PHONY: bench
+bench: build ## every backend of this build side by side, about two minutes
+	./bin/wwq-fast bench
+
+.PHONY: bench-full
+bench-full: build ## the same with larger matrices and models, about an hour
+	./bin/wwq-fast bench --full
+
+.PHONY: bench-compare
+bench-compare: setup ## the benchmarks against the newest run under bench/runs
+	@$(CGO) sh scripts/bench-compare.sh
+
+.PHONY: bench-peers
+bench-peers: build ## numpy, scipy, torch and WeightWatcher, as far as they are there
+	python3 scripts/bench-peers.py ./bin/wwq-fast .build/peers
+
 .PHONY: install
 install: build ## copy the program to PREFIX/bin
 	install -D bin/wwq-fast $(DESTDIR)$(PREFIX)/bin/wwq-fast

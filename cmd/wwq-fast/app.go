@@ -95,7 +95,7 @@ command line, 65 bad model, 75 disk full or I/O error, 130 and 143 interrupted.`
 			return err
 		},
 		Commands: []*ucli.Command{
-			analyzeCommand(), describeCommand(), quantizeCommand(), validateCommand(), compareCommand(), envCommand(),
+			analyzeCommand(), describeCommand(), quantizeCommand(), validateCommand(), compareCommand(), benchCommand(), envCommand(),
 		},
 	}
 	for _, c := range app.Commands {

@@ -1,0 +1,185 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+
+	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/cblas/intgram"
+)
+
+// A Shape is that of an update: the Gram matrix is N×N and sums over K.
+type Shape struct{ N, K int }
+
+// GramConfig configures [RunGram].
+type GramConfig struct {
+	Timing
+	Backends []string // of package cblas
+	DTypes   []string // "f64", "f32"
+	Shapes   []Shape
+	// QMax are the largest codes for which the exact integer product is timed
+	// beside the float64 update that it replaces.
+	QMax []int
+	// SlowLimit is the largest number of flops that the pure-Go backend is given.
+	SlowLimit float64
+}
+
+// DefaultGramConfig takes every backend and the shapes of a small model's layers.
+func DefaultGramConfig() GramConfig {
+	return GramConfig{
+		Timing: DefaultTiming(), Backends: cblas.Names(), DTypes: []string{"f64", "f32"},
+		Shapes:    []Shape{{384, 1024}, {896, 4864}, {2048, 2048}},
+		QMax:      []int{127, 7, 1},
+		SlowLimit: 1e10,
+	}
+}
+
+// FullGramConfig adds the shape of a large model's.
+func FullGramConfig() GramConfig {
+	c := DefaultGramConfig()
+	c.Shapes = append(c.Shapes, Shape{4096, 4096})
+	return c
+}
+
+// RunGram times C = AᵀA of a row-major K×N matrix, upper triangle, in one call.
+// Rates count N²K flops: N(N+1)/2 sums of K products.
+func RunGram(ctx context.Context, cfg GramConfig) (Report, error) {
+	s, err := cfg.suite()
+	if err != nil {
+		return Report{}, err
+	}
+	return s.run(ctx)
+}
+
+func (c GramConfig) suite() (*suite, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	s := &suite{name: "gram", key: "backend", timing: c.Timing, reference: reference(c.Backends)}
+	for _, shape := range c.Shapes {
+		if min(shape.N, shape.K) < 1 {
+			return nil, fmt.Errorf("the shape %d×%d is empty", shape.N, shape.K)
+		}
+		flops := float64(shape.N) * float64(shape.N) * float64(shape.K)
+		var use []cblas.Backend
+		var names []string
+		for _, name := range c.Backends {
+			b, err := cblas.Lookup(name)
+			if err != nil {
+				return nil, err
+			}
+			if name == "gonum" && flops > c.SlowLimit && len(c.Backends) > 1 {
+				continue
+			}
+			use, names = append(use, b), append(names, name)
+		}
+		for _, dtype := range c.DTypes {
+			open := openGram[float64]
+			switch dtype {
+			case "f64":
+			case "f32":
+				open = openGram[float32]
+			default:
+				return nil, fmt.Errorf("no type %q: f64 or f32", dtype)
+			}
+			s.cases = append(s.cases, &testCase{
+				params:   []Param{param("dtype", dtype), param("n", shape.N), param("k", shape.K)},
+				variants: names,
+				open:     func(context.Context) (*inputs, error) { return open(use, shape, flops), nil },
+			})
+		}
+	}
+	return s, c.integerCases(s)
+}
+
+// integerCases adds the integer products: one case for each shape and range of
+// codes, with the float64 update of the reference backend.
+func (c GramConfig) integerCases(s *suite) error {
+	backend, err := cblas.Lookup(s.reference)
+	if err != nil || intgram.SIMD() == "generic" {
+		return err
+	}
+	for _, shape := range c.Shapes {
+		for _, qmax := range c.QMax {
+			s.cases = append(s.cases, &testCase{
+				params:   []Param{param("dtype", "int8"), param("qmax", qmax), param("n", shape.N), param("k", shape.K)},
+				variants: []string{"intgram-" + intgram.SIMD(), s.reference},
+				open: func(context.Context) (*inputs, error) {
+					return openIntegers(backend, shape, qmax), nil
+				},
+			})
+		}
+	}
+	return nil
+}
+
+func openIntegers(b cblas.Backend, shape Shape, qmax int) *inputs {
+	n, k := shape.N, shape.K
+	flops := float64(n) * float64(n) * float64(k)
+	rnd := rand.New(rand.NewPCG(2, uint64(qmax)))
+	codes, a, c := make([]int8, k*n), make([]float64, k*n), make([]float64, n*n)
+	for i := range codes {
+		codes[i] = int8(rnd.IntN(2*qmax+1) - qmax)
+		a[i] = float64(codes[i])
+	}
+	var ws intgram.Workspace
+	return &inputs{variants: []variant{
+		{
+			run: func() error {
+				clear(c)
+				intgram.Syrk(true, n, k, codes, n, qmax, c, n, &ws)
+				return nil
+			},
+			work: []work{{flops / 1e9, "GFLOP/s"}},
+		},
+		{
+			run:  func() error { syrk(b, n, k, a, c); return nil },
+			work: []work{{flops / 1e9, "GFLOP/s"}},
+		},
+	}}
+}
+
+func openGram[T float32 | float64](use []cblas.Backend, shape Shape, flops float64) *inputs {
+	n, k := shape.N, shape.K
+	a, c := normal[T](k*n), make([]T, n*n)
+	in := &inputs{}
+	for _, b := range use {
+		in.variants = append(in.variants, variant{
+			run:  func() error { syrk(b, n, k, a, c); return nil },
+			work: []work{{flops / 1e9, "GFLOP/s"}},
+		})
+	}
+	return in
+}
+
+// syrk sets the upper triangle of c, n×n, to AᵀA of the k×n matrix a.
+func syrk[T float32 | float64](b cblas.Backend, n, k int, a, c []T) {
+	switch a := any(a).(type) {
+	case []float64:
+		b.Dsyrk(blas.Upper, blas.Trans, n, k, 1, a, n, 0, any(c).([]float64), n)
+	case []float32:
+		b.Ssyrk(blas.Upper, blas.Trans, n, k, 1, a, n, 0, any(c).([]float32), n)
+	}
+}
+
+// normal returns n normal numbers, the same every time.
+func normal[T float32 | float64](n int) []T {
+	rnd := rand.New(rand.NewPCG(1, uint64(n)))
+	x := make([]T, n)
+	for i := range x {
+		x[i] = T(rnd.NormFloat64())
+	}
+	return x
+}
+
+// without returns names without the pure-Go backend, unless it is alone.
+func without(names []string, slow string) []string {
+	if len(names) == 1 {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == slow })
+}

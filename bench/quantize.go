@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+)
+
+// QuantizeConfig configures [RunQuantize].
+type QuantizeConfig struct {
+	Timing
+	Bits int // of the symmetric level
+	// SmallBytes and LargeBytes are the memory that a copy reads and writes, of
+	// the working set meant for the second-level cache and of that meant for
+	// memory. 0 leaves one out.
+	SmallBytes, LargeBytes int64
+}
+
+// DefaultQuantizeConfig takes 4 bits, 192 KiB, and four times the last-level cache
+// but not less than 128 MiB nor more than 1 GiB.
+func DefaultQuantizeConfig() QuantizeConfig {
+	return QuantizeConfig{
+		Timing: DefaultTiming(), Bits: 4,
+		SmallBytes: 192 << 10, LargeBytes: min(max(4*lastLevelCache(), 128<<20), 1<<30),
+	}
+}
+
+// FullQuantizeConfig is the default one with more runs.
+func FullQuantizeConfig() QuantizeConfig {
+	c := DefaultQuantizeConfig()
+	c.Rounds, c.MaxRounds = 15, 101
+	return c
+}
+
+// RunQuantize times the loops over weights on one core:
+//
+//	copy       the built-in copy of float32
+//	symmetric  kernel.QuantizeSymmetric
+//	panel      as the engine does it: decode bfloat16, quantize, round to bfloat16,
+//	           panel by panel
+//
+// Rates count the bytes that must be read and written once: 4+4 a weight for the
+// first two, 2+4 for a panel. The bytes that pass between the steps of a panel
+// are not counted: they should stay in cache. Speeds are shares of the copy's
+// rate. A copy of a large set may use stores that bypass the cache, which saves
+// it the reading of what it overwrites; the other loops have no such stores.
+func RunQuantize(ctx context.Context, cfg QuantizeConfig) (Report, error) {
+	s, err := cfg.suite()
+	if err != nil {
+		return Report{}, err
+	}
+	return s.run(ctx)
+}
+
+func (c QuantizeConfig) suite() (*suite, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	level, err := quant.ParseLevel(fmt.Sprintf("%dbit", c.Bits))
+	if err != nil {
+		return nil, err
+	}
+	s := &suite{name: "quantize", key: "op", timing: c.Timing, reference: "copy"}
+	for _, set := range []struct {
+		name  string
+		bytes int64
+	}{{"small", c.SmallBytes}, {"large", c.LargeBytes}} {
+		n := int(set.bytes / 8)
+		if n < 1 {
+			continue
+		}
+		s.cases = append(s.cases, &testCase{
+			params:   []Param{param("bits", c.Bits), param("set", set.name), param("KiB", set.bytes>>10)},
+			variants: []string{"copy", "symmetric", "panel"},
+			open:     func(context.Context) (*inputs, error) { return openQuantize(level, n) },
+		})
+	}
+	return s, nil
+}
+
+// panelWidth is the smaller side of the matrix that the panels are cut from.
+const panelWidth = 896
+
+func openQuantize(level quant.Level, n int) (*inputs, error) {
+	src, dst := normal[float32](n), make([]float32, n)
+	stored := make([]byte, 2*n)
+	checkpoint.EncodeF32(stored, src, checkpoint.BF16)
+	quant.Decode(src, stored, checkpoint.BF16)
+	rng := kernel.FindRange(src)
+	q, err := quant.New(level, rng, checkpoint.BF16)
+	if err != nil {
+		return nil, err
+	}
+	p := kernel.SymmetricParams{Scale: q.Scale(), QMax: float32(int(1)<<(level.Bits-1) - 1)}
+	length := min(n, spectrum.PanelLength(panelWidth)*panelWidth)
+	original, panel := make([]float32, length), make([]float32, length)
+
+	weights := float64(n) / 1e6
+	moved := func(bytesEach int64, run func()) variant {
+		total := bytesEach * int64(n)
+		return variant{
+			run:   func() error { run(); return nil },
+			work:  []work{{float64(total) / 1e9, "GB/s"}, {weights, "Mweights/s"}},
+			bytes: total,
+		}
+	}
+	return &inputs{variants: []variant{
+		moved(8, func() { copy(dst, src) }),
+		moved(8, func() { kernel.QuantizeSymmetric(dst, src, p) }),
+		moved(6, func() {
+			for at := 0; at < n; at += length {
+				k := min(length, n-at)
+				quant.Decode(original[:k], stored[2*at:2*(at+k)], checkpoint.BF16)
+				q.Apply(panel[:k], original[:k])
+			}
+		}),
+	}}, nil
+}

@@ -1,0 +1,143 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
+)
+
+// ReadConfig configures [RunRead].
+type ReadConfig struct {
+	Timing
+	Model SyntheticConfig
+	Dir   string // for the file; empty is the system's temporary folder
+}
+
+// DefaultReadConfig takes a file of 119 MB, which few third-level caches hold.
+func DefaultReadConfig() ReadConfig {
+	c := ReadConfig{Timing: DefaultTiming(), Model: DefaultSyntheticConfig()}
+	c.Model.Blocks = 4
+	return c
+}
+
+// FullReadConfig takes a file of 0.95 GB.
+func FullReadConfig() ReadConfig {
+	c := DefaultReadConfig()
+	c.Model.Blocks = 32
+	return c
+}
+
+// RunRead times opening a safetensors file and reading every tensor into memory
+// that is used again, as "safetensors", and reading the same bytes by plain
+// reads, tensor by tensor, as "pread". The file is in the page cache: the first
+// run, which does not count, brings it there if writing it did not. Rates count
+// the bytes of tensors once.
+func RunRead(ctx context.Context, cfg ReadConfig) (Report, error) {
+	s, err := cfg.suite()
+	if err != nil {
+		return Report{}, err
+	}
+	return s.run(ctx)
+}
+
+func (c ReadConfig) suite() (*suite, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if err := c.Model.Validate(); err != nil {
+		return nil, err
+	}
+	return &suite{
+		name: "read", key: "op", timing: c.Timing, reference: "pread",
+		cases: []*testCase{{
+			params:   []Param{param("tensors", len(c.Model.tensors())), param("MB", c.Model.Weights()*int64(c.Model.DType.Bits()/8)/1e6)},
+			variants: []string{"safetensors", "pread"},
+			open:     func(ctx context.Context) (*inputs, error) { return openRead(ctx, c) },
+		}},
+	}, nil
+}
+
+func openRead(ctx context.Context, c ReadConfig) (*inputs, error) {
+	path, remove, err := temporaryModel(ctx, c.Dir, c.Model)
+	if err != nil {
+		return nil, err
+	}
+	in, err := readers(path)
+	if err != nil {
+		remove()
+		return nil, err
+	}
+	in.close = remove
+	return in, nil
+}
+
+// readers returns the two ways to read the file at path.
+func readers(path string) (*inputs, error) {
+	src, _, err := open.Open(path, open.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	tensors := src.Tensors()
+	total, largest := int64(0), int64(0)
+	for i := range tensors {
+		total += tensors[i].Size
+		largest = max(largest, tensors[i].Size)
+	}
+	buf := make([]byte, largest)
+	way := func(run func() error) variant {
+		// Read from the cache of the system and written to ours.
+		return variant{run: run, work: []work{{float64(total) / 1e9, "GB/s"}}, bytes: total}
+	}
+	return &inputs{variants: []variant{
+		way(func() error { return readModel(path, buf) }),
+		way(func() error { return readPlain(path, buf, tensors) }),
+	}}, nil
+}
+
+func readModel(path string, buf []byte) error {
+	src, _, err := open.Open(path, open.Options{})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	for i := range src.Tensors() {
+		t := &src.Tensors()[i]
+		if err := src.ReadTensor(buf[:t.Size], t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readPlain(path string, buf []byte, tensors []checkpoint.Tensor) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for i := range tensors {
+		if _, err := f.ReadAt(buf[:tensors[i].Size], tensors[i].Offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// temporaryModel writes a synthetic checkpoint to a new folder below dir.
+func temporaryModel(ctx context.Context, dir string, cfg SyntheticConfig) (path string, remove func(), err error) {
+	folder, err := os.MkdirTemp(dir, "wwq-bench-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.RemoveAll(folder) }
+	path, err = WriteSynthetic(ctx, folder, cfg)
+	if err != nil {
+		remove()
+		return "", nil, fmt.Errorf("synthetic checkpoint: %w", err)
+	}
+	return path, remove, nil
+}
