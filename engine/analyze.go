@@ -46,7 +46,7 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 		opts:   &opts,
 		plan:   plan,
 		levels: slices.Clone(opts.Levels),
-		solver: &spectrum.Solver{BLAS: blas, LAPACK: solver},
+		solver: &spectrum.Solver{BLAS: blas, LAPACK: solver, Precision: opts.Precision},
 	}
 	slices.SortFunc(r.levels, func(a, b quant.Level) int {
 		if a.Less(b) {

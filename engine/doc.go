@@ -29,7 +29,8 @@
 // Quantization is in float32, round half to even. Everything after is in float64.
 // Each eigenvalue has an absolute error of a few k*eps*lambda_max, k the smaller
 // dimension; ranks are those of the singular values. Every spectrum is checked:
-// its sum must equal the squared Frobenius norm to 1e-12.
+// its sum must equal the squared Frobenius norm to 1e-12. [Options].Precision can
+// allow float32 where ranks stay certain; exponents then move in the sixth digit.
 //
 // # Memory
 //

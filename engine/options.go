@@ -10,6 +10,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/cblas/intgram"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	// Threads is the number of layers analysed at once; 0 takes all cores. The
 	// results do not depend on it.
 	Threads int
+	// Precision is spectrum.Double, the default, or spectrum.Single.
+	Precision spectrum.Precision
 	// BLAS and LAPACK name the backends; empty is the default of the build.
 	BLAS, LAPACK string
 
@@ -88,6 +91,9 @@ func (o *Options) Validate() error {
 		if !slices.Contains(LayerTypes, t) {
 			return fmt.Errorf("unknown layer type %q: types are %v", t, LayerTypes)
 		}
+	}
+	if o.Precision != "" && o.Precision != spectrum.Double && o.Precision != spectrum.Single {
+		return fmt.Errorf("unknown precision %q: %s or %s", o.Precision, spectrum.Double, spectrum.Single)
 	}
 	if o.DequantDType != checkpoint.InvalidDType && !o.DequantDType.Analysable() {
 		return fmt.Errorf("weights cannot be dequantized to %v", o.DequantDType)

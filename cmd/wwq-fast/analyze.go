@@ -8,6 +8,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
@@ -23,6 +24,7 @@ writes CSV tables, a report, pictures and run.json to the output folder.`,
 			levelsFlag(), dequantFlag(),
 			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of layers analysed at once (default: all cores); results do not depend on it", Category: "computation"},
 			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
+			&ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Usage: "`ARITHMETIC` of the spectra: double, or single, which is float32 where ranks stay certain", Category: "computation"},
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
 			&ucli.StringFlag{Name: "model-name", Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
 			&ucli.StringFlag{Name: "compat", Usage: "'weightwatcher' writes and averages failed fits as -1, as the published study did", Category: "output"},

@@ -9,6 +9,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
@@ -78,6 +79,7 @@ func options(c *ucli.Context) (engine.Options, error) {
 		o.MinEvals, o.MaxEvals, o.MaxN = c.Int("min-evals"), c.Int("max-evals"), c.Int("max-n")
 	}
 	o.Threads = c.Int("threads")
+	o.Precision = spectrum.Precision(c.String("precision"))
 	if b := c.String("backend"); b != "" {
 		if err := o.UseBackend(b); err != nil {
 			return o, cli.Usagef("--backend: %v", err)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 )
 
 // runFile is run.json: what was run, on what, how, and what became of every
@@ -46,6 +48,7 @@ type optionsEntry struct {
 	AllMatrices        bool               `json:"all_matrices"`
 	QuantizeEmbeddings bool               `json:"quantize_embeddings"`
 	DequantDType       string             `json:"dequant_dtype"`
+	Precision          string             `json:"precision"`
 	Compat             bool               `json:"compat_weightwatcher"`
 }
 
@@ -82,6 +85,7 @@ func WriteRunJSON(w io.Writer, res *engine.Result, compat bool) error {
 			MinEvals: o.MinEvals, MaxEvals: o.MaxEvals, MaxN: o.MaxN, Layers: o.Layers,
 			Include: o.Include, Exclude: o.Exclude, AllMatrices: o.AllMatrices,
 			QuantizeEmbeddings: o.QuantizeEmbeddings, DequantDType: "source", Compat: compat,
+			Precision: cmp.Or(string(o.Precision), string(spectrum.Double)),
 		},
 	}
 	if o.DequantDType != checkpoint.InvalidDType {

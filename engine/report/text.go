@@ -91,7 +91,7 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 		library += ", kernels " + e.Library.Core
 	}
 	p("C library: %s", library)
-	svd, deficient, rows, trace := 0, 0, 0, 0.0
+	svd, deficient, single, rows, trace := 0, 0, 0, 0, 0.0
 	for k := range res.Rows {
 		for i := range res.Rows[k] {
 			r := &res.Rows[k][i]
@@ -105,11 +105,16 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 				svd++
 			case spectrum.GramRank:
 				deficient++
+			case spectrum.Gram32:
+				single++
 			}
 		}
 	}
 	p("%d layer-levels in %.2f s; %d rank-deficient, the rank found modulo a prime; %d by singular values",
 		rows, res.Elapsed.Seconds(), deficient, svd)
+	if single > 0 {
+		p("%d in float32 (--precision single)", single)
+	}
 	p("check: sum of eigenvalues against squared Frobenius norm, largest relative error %.1e", trace)
 	if res.Interrupted {
 		p("The run was INTERRUPTED: tables hold what was finished.")

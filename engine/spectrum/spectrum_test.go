@@ -169,6 +169,50 @@ func TestNearlyDeficient(t *testing.T) {
 	}
 }
 
+// TestSingle: eigenvalues in single precision are within half of the stated
+// bound, and matrices whose ranks float32 cannot tell go through float64.
+func TestSingle(t *testing.T) {
+	defer cblas.LimitThreads(1)()
+	for name, s := range solvers(t) {
+		single := &Solver{BLAS: s.BLAS, LAPACK: s.LAPACK, Precision: Single}
+		for _, d := range [][2]int{{128, 900}, {900, 128}, {64, 4000}, {200, 600}, {100, 100}, {60, 80}} {
+			rows, cols := d[0], d[1]
+			k := min(rows, cols)
+			for kind, f := range map[string]func(*rand.Rand) float64{
+				"gaussian": func(r *rand.Rand) float64 { return r.NormFloat64() },
+				"positive": func(r *rand.Rand) float64 { return r.Float64() },
+				"heavy":    func(r *rand.Rand) float64 { return math.Pow(1-r.Float64(), -0.6) * float64(1-2*r.IntN(2)) },
+				"tiny":     func(r *rand.Rand) float64 { return 1e-20 * r.NormFloat64() },
+				"rank one": func(r *rand.Rand) float64 { return 0.5 },
+			} {
+				w := random(9, rows*cols, f)
+				want, err := s.Compute(&Workspace{}, matrix(w, rows, cols, nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				passes := 0
+				got, err := single.Compute(&Workspace{}, matrix(w, rows, cols, &passes))
+				if err != nil {
+					t.Fatalf("%s %s %v: %v", name, kind, d, err)
+				}
+				bound := SingleError(max(rows, cols)) * want.Lambda[k-1]
+				for i := range want.Lambda {
+					if e := math.Abs(got.Lambda[i] - want.Lambda[i]); e > bound/2 {
+						t.Errorf("%s %s %v: eigenvalue %d is off by %g, bound %g", name, kind, d, i, e, bound)
+						break
+					}
+				}
+				if rank(got.Sigma, rows, cols) != rank(want.Sigma, rows, cols) {
+					t.Errorf("%s %s %v: ranks differ", name, kind, d)
+				}
+				if float32ok := want.Lambda[0] > 2*bound && kind != "tiny"; float32ok && got.Method != Gram32 {
+					t.Errorf("%s %s %v: by %s", name, kind, d, got.Method)
+				}
+			}
+		}
+	}
+}
+
 // TestIntegers: a matrix of whole numbers has the same spectrum through either
 // way.
 func TestIntegers(t *testing.T) {
@@ -273,13 +317,13 @@ func TestSolverFaults(t *testing.T) {
 	w := random(5, 600, func(g *rand.Rand) float64 { return g.NormFloat64() })
 	b, _ := cblas.Lookup("")
 	l, _ := lapack.Lookup("")
-	if _, err := (&Solver{b, liar{l}}).Compute(&Workspace{}, matrix(w, 30, 20, nil)); !errors.Is(err, ErrTrace) {
+	if _, err := (&Solver{BLAS: b, LAPACK: liar{l}}).Compute(&Workspace{}, matrix(w, 30, 20, nil)); !errors.Is(err, ErrTrace) {
 		t.Errorf("wrong eigenvalues: %v", err)
 	}
-	if _, err := (&Solver{b, failing{l}}).Compute(&Workspace{}, matrix(w, 30, 20, nil)); !errors.Is(err, lapack.ErrNotConverged) {
+	if _, err := (&Solver{BLAS: b, LAPACK: failing{l}}).Compute(&Workspace{}, matrix(w, 30, 20, nil)); !errors.Is(err, lapack.ErrNotConverged) {
 		t.Errorf("failure: %v", err)
 	}
-	if _, err := (&Solver{b, l}).Compute(&Workspace{}, Matrix{Rows: 50000, Cols: 50000}); err == nil {
+	if _, err := (&Solver{BLAS: b, LAPACK: l}).Compute(&Workspace{}, Matrix{Rows: 50000, Cols: 50000}); err == nil {
 		t.Error("an order beyond 32-bit indices was taken")
 	}
 }
