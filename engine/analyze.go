@@ -23,8 +23,8 @@ import (
 // held to one thread a call (see cblas.LimitThreads); the parallelism is over
 // layers and levels. Results do not depend on the number of threads.
 //
-// The memory taken is, for each thread, what [TensorStatus].Bytes says of the
-// tensor it works on, and one stored tensor more.
+// The memory taken is about what [Plan.PeakBytes] says, and fewer threads run if that
+// is above opts.Memory. If one thread is too much, the error is ErrBudget.
 func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result, error) {
 	started := time.Now()
 	plan, err := Describe(src, opts)
@@ -39,14 +39,19 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 	if err != nil {
 		return nil, err
 	}
+	workers, err := opts.workers(plan)
+	if err != nil {
+		return nil, err
+	}
 	defer cblas.LimitThreads(1)()
 
 	r := &run{
-		src:    src,
-		opts:   &opts,
-		plan:   plan,
-		levels: slices.Clone(opts.Levels),
-		solver: &spectrum.Solver{BLAS: blas, LAPACK: solver, Precision: opts.Precision},
+		workers: workers,
+		src:     src,
+		opts:    &opts,
+		plan:    plan,
+		levels:  slices.Clone(opts.Levels),
+		solver:  &spectrum.Solver{BLAS: blas, LAPACK: solver, Precision: opts.Precision},
 	}
 	slices.SortFunc(r.levels, func(a, b quant.Level) int {
 		if a.Less(b) {
@@ -61,7 +66,7 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 	res := &Result{
 		Source:      SourceInfo{Path: src.Path(), Format: src.Format(), Files: src.Files()},
 		Options:     opts,
-		Threads:     opts.threads(),
+		Threads:     workers,
 		Env:         env,
 		Tensors:     plan.Tensors,
 		Levels:      r.levels,
@@ -76,11 +81,12 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 
 // run is the state of one analysis.
 type run struct {
-	src    checkpoint.Source
-	opts   *Options
-	plan   *Plan
-	levels []quant.Level
-	solver *spectrum.Solver
+	workers int
+	src     checkpoint.Source
+	opts    *Options
+	plan    *Plan
+	levels  []quant.Level
+	solver  *spectrum.Solver
 
 	mu       sync.Mutex // guards what follows
 	rows     map[rowKey]*Row
@@ -109,10 +115,9 @@ func (r *run) analyze(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	order := r.schedule()
-	threads := r.opts.threads()
 	tasks := make(chan task)
 	var workers sync.WaitGroup
-	for range threads {
+	for range r.workers {
 		workers.Go(func() {
 			w := newWorker(r)
 			for t := range tasks {
@@ -125,7 +130,7 @@ func (r *run) analyze(ctx context.Context) error {
 	}
 	// One tensor more than workers may be in memory, so that the next is ready
 	// when a worker is free.
-	l := newLoader(r, threads+1)
+	l := newLoader(r, r.workers+1)
 	for _, i := range order {
 		t, err := l.load(ctx, i)
 		if err != nil {

@@ -77,7 +77,7 @@ type TensorStatus struct {
 	Status Status
 	Reason string  // why it was skipped or refused
 	Layers []Layer // what is analysed of it
-	Bytes  int64   // estimate of the memory that one worker takes for it
+	Bytes  int64   // estimate of the memory that one worker takes for it, besides the tensor
 }
 
 // A Plan says what is to be done with every tensor of a checkpoint.
@@ -92,6 +92,31 @@ func (p *Plan) Layers() []Layer {
 		all = append(all, p.Tensors[i].Layers...)
 	}
 	return all
+}
+
+// baseBytes is what a process takes without any weights: code, libraries, tables.
+const baseBytes = 40 << 20
+
+// PeakBytes estimates the memory that an analysis of the plan takes on the given
+// number of threads: the largest need of a worker for each thread, and the largest
+// stored tensor for each thread and once more, for the one that is read ahead.
+func (p *Plan) PeakBytes(threads int) int64 {
+	var worker, tensor int64
+	for i := range p.Tensors {
+		if t := &p.Tensors[i]; t.Status == Planned {
+			worker, tensor = max(worker, t.Bytes), max(tensor, t.Size)
+		}
+	}
+	n := int64(threads)
+	return baseBytes + n*worker + (n+1)*tensor
+}
+
+// workerBytes returns what a worker takes for a layer: the spectrum and two panels
+// of weights, stored and dequantized.
+func workerBytes(l *Layer) int64 {
+	k := l.M()
+	panel := int64(min(spectrum.PanelLength(k), l.N())) * int64(k)
+	return spectrum.Bytes(l.Rows, l.Cols) + 8*panel
 }
 
 // Describe plans the analysis of a checkpoint from its headers alone: no weight
@@ -115,7 +140,7 @@ func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
 				layers[i].ID = id
 				id++
 			}
-			ts.Bytes = t.Size + spectrum.Bytes(layers[0].Rows, layers[0].Cols)
+			ts.Bytes = workerBytes(&layers[0])
 		}
 		p.Tensors = append(p.Tensors, ts)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"runtime"
@@ -44,6 +45,9 @@ type Options struct {
 	// Threads is the number of layers analysed at once; 0 takes all cores. The
 	// results do not depend on it.
 	Threads int
+	// Memory is a budget in bytes, 0 for none: no more layers are analysed at once
+	// than [Plan.PeakBytes] allows. If one is too much, the analysis is refused.
+	Memory int64
 	// Precision is spectrum.Double, the default, or spectrum.Single.
 	Precision spectrum.Precision
 	// BLAS and LAPACK name the backends; empty is the default of the build.
@@ -129,6 +133,25 @@ func (o *Options) threads() int {
 		n = min(n, most)
 	}
 	return n
+}
+
+// ErrBudget is returned when an analysis needs more memory than its budget. Test
+// with errors.Is.
+var ErrBudget = errors.New("the memory budget is too small")
+
+// workers returns how many layers of a plan to analyse at once.
+func (o *Options) workers(p *Plan) (int, error) {
+	n := o.threads()
+	if o.Memory <= 0 {
+		return n, nil
+	}
+	for n > 1 && p.PeakBytes(n) > o.Memory {
+		n--
+	}
+	if need := p.PeakBytes(n); need > o.Memory {
+		return 0, fmt.Errorf("%w: %d bytes, the largest layer alone needs %d", ErrBudget, o.Memory, need)
+	}
+	return n, nil
 }
 
 // Progress is the state of a running analysis.

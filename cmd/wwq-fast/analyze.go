@@ -25,6 +25,7 @@ writes CSV tables, a report, pictures and run.json to the output folder.`,
 			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of layers analysed at once (default: all cores); results do not depend on it", Category: "computation"},
 			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
 			&ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Usage: "`ARITHMETIC` of the spectra: double, or single, which is float32 where ranks stay certain", Category: "computation"},
+			&ucli.StringFlag{Name: "memory", Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: "computation"},
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
 			&ucli.StringFlag{Name: "model-name", Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
 			&ucli.StringFlag{Name: "compat", Usage: "'weightwatcher' writes and averages failed fits as -1, as the published study did", Category: "output"},
@@ -70,6 +71,9 @@ func analyze(c *ucli.Context) error {
 	opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
 	res, runErr := engine.Analyze(c.Context, src, opts)
 	bar.Stop()
+	if errors.Is(runErr, engine.ErrBudget) {
+		return cli.Usagef("--memory: %v", runErr)
+	}
 	if res == nil {
 		return runErr
 	}

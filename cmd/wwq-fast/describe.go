@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/internal/cli"
+	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 
 func describeCommand() *ucli.Command {
@@ -51,7 +53,7 @@ func describe(c *ucli.Context) error {
 	}
 	w := newTable(t)
 	w.AppendHeader(table.Row{"tensor", "dtype", "shape", "type", "N", "M", "eigenvalues", "status"})
-	layers, most := 0, int64(0)
+	layers := 0
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		shape := strings.Trim(strings.ReplaceAll(fmt.Sprint(ts.Shape), " ", "x"), "[]")
@@ -70,25 +72,12 @@ func describe(c *ucli.Context) error {
 		}
 		w.AppendRow(append(row, l.N(), l.M(), l.NumEvals(), status))
 		layers += len(ts.Layers)
-		most = max(most, ts.Bytes)
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.Out, "%d tensors, %d layers to analyse; the largest takes about %s for each thread\n", len(plan.Tensors), layers, bytesText(most))
+	threads := runtime.GOMAXPROCS(0)
+	_, err = fmt.Fprintf(t.Out, "%d tensors, %d layers to analyse; about %s of memory on %d threads, %s on one\n",
+		len(plan.Tensors), layers, mem.Text(plan.PeakBytes(threads)), threads, mem.Text(plan.PeakBytes(1)))
 	return err
-}
-
-// bytesText formats a size for people.
-func bytesText(n int64) string {
-	const units = "KMGTPE"
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, u := float64(n)/1024, 0
-	for v >= 1024 && u < len(units)-1 {
-		v /= 1024
-		u++
-	}
-	return fmt.Sprintf("%.1f %ciB", v, units[u])
 }

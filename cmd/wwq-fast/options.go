@@ -11,6 +11,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/cli"
+	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 
 // selectionFlags choose the layers.
@@ -79,6 +80,12 @@ func options(c *ucli.Context) (engine.Options, error) {
 		o.MinEvals, o.MaxEvals, o.MaxN = c.Int("min-evals"), c.Int("max-evals"), c.Int("max-n")
 	}
 	o.Threads = c.Int("threads")
+	o.Memory = mem.Available() / 10 * 8
+	if size := c.String("memory"); size != "" {
+		if o.Memory, err = mem.ParseSize(size); err != nil {
+			return o, cli.Usagef("--memory: %v", err)
+		}
+	}
 	o.Precision = spectrum.Precision(c.String("precision"))
 	if b := c.String("backend"); b != "" {
 		if err := o.UseBackend(b); err != nil {

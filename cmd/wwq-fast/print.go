@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -161,6 +162,9 @@ func printPlanJSON(w io.Writer, plan *engine.Plan) error {
 		j.tensor(&plan.Tensors[i])
 		layers += len(plan.Tensors[i].Layers)
 	}
-	j.line("summary", map[string]any{"tensors": len(plan.Tensors), "layers": layers})
+	j.line("summary", map[string]any{
+		"tensors": len(plan.Tensors), "layers": layers,
+		"threads": runtime.GOMAXPROCS(0), "memory_bytes": plan.PeakBytes(runtime.GOMAXPROCS(0)),
+	})
 	return j.err
 }

@@ -132,14 +132,17 @@ type Workspace struct {
 // the k×k Gram matrix memory-bound, more would leave the cache.
 func PanelLength(k int) int { return min(max(1<<19/max(k, 1), 256), 1024) }
 
-// Bytes returns the memory that [Solver.Compute] takes for a matrix of these
-// dimensions: Gram matrix and panels, or the stacked triangle of the SVD route,
-// which replaces both.
+// integerBytes is what the integer product takes for each row of the result.
+const integerBytes = 10 << 10
+
+// Bytes estimates the memory that [Solver.Compute] takes for a matrix of these
+// dimensions: Gram matrix, the solver's copy of it, panels in all types, and the
+// buffers of the integer product; or the stack of the SVD route, if that is more.
 func Bytes(rows, cols int) int64 {
 	m := Matrix{Rows: rows, Cols: cols}
 	k := int64(m.short())
 	p := min(int64(PanelLength(m.short())), int64(m.long()))
-	return max(8*k*k+8*p*k, 8*2*k*k) + 4*p*k
+	return 16*k*k + (8+4+1)*p*k + integerBytes*k
 }
 
 // Compute returns the spectrum of m. It fails with lapack.ErrNotConverged or

@@ -337,7 +337,7 @@ func TestBytes(t *testing.T) {
 		if _, err := s.Compute(&ws, matrix(w, d[0], d[1], nil)); err != nil {
 			t.Fatal(err)
 		}
-		used := int64(8*cap(ws.gram) + 8*cap(ws.panel) + 4*cap(ws.single))
+		used := int64(8*cap(ws.gram) + 8*cap(ws.panel) + 4*cap(ws.single) + cap(ws.codes))
 		if limit := Bytes(d[0], d[1]); used > limit*11/10 {
 			t.Errorf("%v: %d bytes, estimated %d", d, used, limit)
 		}
