@@ -2,9 +2,9 @@ package bench
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 )
 
@@ -25,13 +25,12 @@ func configuration() Config {
 // TestMain prints the machine as benchmark configuration lines when benchmarks are
 // asked for: benchstat never puts numbers of different kernels into one table.
 func TestMain(m *testing.M) {
-	for _, a := range os.Args[1:] {
-		if strings.HasPrefix(a, "-test.bench=") && !strings.HasSuffix(a, "=") {
-			machine := ThisMachine()
-			for _, l := range machine.Lines() {
-				if l[0] != "wwq-fast" { // the commit is what is compared
-					fmt.Printf("%s: %s\n", l[0], l[1])
-				}
+	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() != "" {
+		machine := ThisMachine()
+		for _, l := range machine.Lines() {
+			if l[0] != "wwq-fast" { // the commit is what is compared
+				fmt.Printf("%s: %s\n", l[0], l[1])
 			}
 		}
 	}

@@ -45,13 +45,9 @@ func (netlib) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
 }
 
 func (netlib) SingularValues(m, n int, a []float64, lda int, s []float64) error {
-	checkGeneral(m, n, len(a), lda)
-	k := min(m, n)
+	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {
 		return nil
-	}
-	if len(s) < k {
-		panic("lapack: too few places for the singular values")
 	}
 	// The vectors are not wanted, but some LAPACKE versions check the stride of
 	// V^T all the same (OpenBLAS issue 5051).

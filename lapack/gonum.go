@@ -49,13 +49,9 @@ func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) er
 // Dgesvd (v0.17.0) is not used: on some rank-deficient matrices its Dbdsqr
 // returns, without an error, values that are wrong in the third digit.
 func (goBackend) SingularValues(m, n int, a []float64, lda int, s []float64) error {
-	checkGeneral(m, n, len(a), lda)
-	k := min(m, n)
+	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {
 		return nil
-	}
-	if len(s) < k {
-		panic("lapack: too few places for the singular values")
 	}
 	shift := scaleToOne(m, n, a, lda, false)
 	var impl gonum.Implementation

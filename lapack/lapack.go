@@ -109,6 +109,15 @@ func checkGeneral(m, n, lenA, lda int) {
 	}
 }
 
+// checkSingular does the same, panics if lenS is below min(m, n), and returns that.
+func checkSingular(m, n, lenA, lda, lenS int) int {
+	checkGeneral(m, n, lenA, lda)
+	if lenS < min(m, n) {
+		panic("lapack: too few places for the singular values")
+	}
+	return min(m, n)
+}
+
 // infoError turns LAPACK's info into an error. A negative info is a wrong
 // argument, which is a fault of this package, never of the matrix.
 func infoError(routine string, info int) error {

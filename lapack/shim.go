@@ -63,13 +63,9 @@ func (shim) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
 }
 
 func (shim) SingularValues(m, n int, a []float64, lda int, s []float64) error {
-	checkGeneral(m, n, len(a), lda)
-	k := min(m, n)
+	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {
 		return nil
-	}
-	if len(s) < k {
-		panic("lapack: too few places for the singular values")
 	}
 	var size C.double
 	iwork := make([]C.int, 8*k)

@@ -3,20 +3,27 @@
 
 usage: bench-peers.py WWQ_FAST DIR [--runs N]
 
-DIR receives the matrices (wwq-fast bench --export DIR). Measured, one thread and
-all threads, medians: numpy.linalg.eigvalsh, scipy.linalg.eigvalsh (driver evd) and
-scipy.linalg.svd(compute_uv=False) on the Gram matrices; WeightWatcher's pipeline for
-one layer and level (float64 SVD of the matrix, then a power-law scan over every
-eigenvalue), restated here with numpy and scipy: not the tool itself, which is timed
-only if it can be imported; torch.linalg.svdvals and eigvalsh if torch can be.
+DIR receives the matrices (wwq-fast bench --export DIR). Measured, on one thread and
+on two, medians:
 
-Every process with another number of threads, or other OpenBLAS kernels, is started
-anew: the libraries read both when they load.
+  eigenvalues  numpy.linalg.eigvalsh, scipy.linalg.eigvalsh(driver="evd"), and
+               scipy.linalg.svd(compute_uv=False), which is how WeightWatcher gets its
+               eigenvalues, on the Gram matrices; torch.linalg.eigvalsh and svdvals, if
+               torch can be imported, on a GPU too if it sees one
+  pipeline     what WeightWatcher does with one matrix at one level: float32 to float64,
+               all singular values, a power-law scan over every eigenvalue. It is our own
+               restatement with numpy and scipy, not the tool itself.
+  tool         WeightWatcher's own analyze() of the block, if it can be imported
+
+Every number of threads has a process of its own, as have other OpenBLAS kernels: the
+libraries read both when they load.
 """
 import argparse
 import ctypes
+import importlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -55,12 +62,13 @@ def better_core():
 
 
 def median_time(f, runs):
+    f()  # warms up, and does not count
     times = []
     for _ in range(runs):
         t = time.perf_counter()
         f()
         times.append(time.perf_counter() - t)
-    return sorted(times)[len(times) // 2]
+    return statistics.median(times)
 
 
 def scan(x):
@@ -82,11 +90,40 @@ def scan(x):
     return best
 
 
-def pipeline(w):
+def pipeline(path, rows, cols, seconds):
+    """One matrix at one level; adds to seconds how long the scan took."""
+    import numpy as np
     import scipy.linalg
 
-    s = scipy.linalg.svd(w.astype("float64"), compute_uv=False)
-    return scan(s * s)
+    w = np.fromfile(path, np.float32).reshape(rows, cols)
+    s = scipy.linalg.svd(w.astype(np.float64), compute_uv=False)
+    started = time.perf_counter()
+    scan(s * s)
+    seconds.append(time.perf_counter() - started)
+
+
+def torch_cases(torch, a):
+    cases = {}
+    for device in ["cpu"] + (["cuda"] if torch.cuda.is_available() else []):
+        for name, dtype in (("f64", torch.float64), ("f32", torch.float32)):
+            b = torch.from_numpy(a).to(device=device, dtype=dtype)
+            # .cpu() waits for the GPU.
+            cases["torch eigvalsh %s %s" % (name, device)] = lambda b=b: torch.linalg.eigvalsh(b).cpu()
+            cases["torch svdvals %s %s" % (name, device)] = lambda b=b: torch.linalg.svdvals(b).cpu()
+    return cases
+
+
+def tool(torch, weightwatcher, directory, layers):
+    """WeightWatcher itself on the block."""
+    import numpy as np
+
+    model = torch.nn.Module()
+    for i, e in enumerate(layers):
+        linear = torch.nn.Linear(e["cols"], e["rows"], bias=False)
+        w = np.fromfile(os.path.join(directory, e["file"]), np.float32).reshape(e["rows"], e["cols"])
+        linear.weight.data = torch.from_numpy(w)
+        model.add_module("layer%d" % i, linear)
+    return lambda: weightwatcher.WeightWatcher(model=model).analyze()
 
 
 def worker(directory, runs):
@@ -94,40 +131,44 @@ def worker(directory, runs):
     import numpy as np
     import scipy.linalg
 
-    out = {"core": openblas(), "numpy": np.__version__, "scipy": scipy.__version__, "times": {}}
-    try:
-        import torch
-
-        out["torch"] = torch.__version__ + (" cuda" if torch.cuda.is_available() else " cpu")
-    except ImportError:
-        torch = None
-    try:
-        import weightwatcher
-
-        out["weightwatcher"] = weightwatcher.__version__
-    except ImportError:
-        pass
-    for e in json.load(open(os.path.join(directory, "index.json"))):
-        dtype = {"f64": np.float64, "f32": np.float32}[e["dtype"]]
-        a = np.fromfile(os.path.join(directory, e["file"]), dtype).reshape(e["rows"], e["cols"])
-        count = 3 if e["rows"] >= 2048 or e["kind"] == "layer" else runs
+    torch = optional("torch")
+    weightwatcher = optional("weightwatcher") if torch else None
+    out = {"core": openblas(), "numpy": np.__version__, "scipy": scipy.__version__, "eigenvalues": {}, "pipeline": 0, "scan": 0}
+    if torch:
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        out["torch"] = torch.__version__ + (", a GPU" if torch.cuda.is_available() else ", no GPU")
+    index = json.load(open(os.path.join(directory, "index.json")))
+    layers = [e for e in index if e["kind"] == "layer"]
+    for e in index:
+        path = os.path.join(directory, e["file"])
+        if e["kind"] == "layer":
+            scans = []
+            out["pipeline"] += median_time(lambda: pipeline(path, e["rows"], e["cols"], scans), 3)
+            out["scan"] += statistics.median(scans)
+            continue
+        a = np.fromfile(path, np.float64).reshape(e["rows"], e["cols"])
         cases = {}
-        if e["kind"] == "gram":
-            for name, t in (("f64", np.float64), ("f32", np.float32)):
-                b = a.astype(t)
-                cases["numpy eigvalsh " + name] = lambda b=b: np.linalg.eigvalsh(b)
-                cases["scipy eigvalsh evd " + name] = lambda b=b: scipy.linalg.eigvalsh(b, driver="evd")
-            if e["rows"] <= 1024:
-                cases["scipy svd f64"] = lambda: scipy.linalg.svd(a, compute_uv=False)
-            if torch is not None:
-                for device in ["cpu"] + (["cuda"] if torch.cuda.is_available() else []):
-                    b = torch.from_numpy(a).to(device)
-                    cases["torch eigvalsh f64 " + device] = lambda b=b: torch.linalg.eigvalsh(b).cpu()
-        else:
-            cases["pipeline, restated"] = lambda: pipeline(a)
-        for name, f in cases.items():
-            out["times"].setdefault(e["name"], {})[name] = median_time(f, count)
+        for name, t in (("f64", np.float64), ("f32", np.float32)):
+            b = a.astype(t)
+            cases["numpy eigvalsh " + name] = lambda b=b: np.linalg.eigvalsh(b)
+            cases["scipy eigvalsh evd " + name] = lambda b=b: scipy.linalg.eigvalsh(b, driver="evd")
+        if e["rows"] <= 1024:
+            cases["scipy svd f64"] = lambda: scipy.linalg.svd(a, compute_uv=False)
+        if torch:
+            cases.update(torch_cases(torch, a))
+        times = {name: median_time(f, 3 if e["rows"] >= 2048 else runs) for name, f in cases.items()}
+        out["eigenvalues"][e["rows"]] = times
+    if weightwatcher:
+        out["weightwatcher"] = weightwatcher.__version__
+        out["tool"] = median_time(tool(torch, weightwatcher, directory, layers), 3)
     json.dump(out, sys.stdout)
+
+
+def optional(name):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def run_worker(directory, runs, threads, core):
@@ -139,63 +180,83 @@ def run_worker(directory, runs, threads, core):
 
 
 def ours(program, threads):
-    """Medians of wwq-fast: eigenvalues by (dtype, n), and the whole analysis."""
+    """The machine line, and the medians of the default backend: of eigenvalues, by
+    type and order, and of the whole analysis, by the number of levels."""
     text = subprocess.run(
-        [program, "bench", "--json", "--quiet", "--suite", "eigenvalues,whole"], check=True, stdout=subprocess.PIPE
-    ).stdout
-    eigen, whole = {}, {}
+        [program, "bench", "--json", "--quiet", "--threads", str(threads), "--suite", "eigenvalues,whole"],
+        check=True, stdout=subprocess.PIPE).stdout
+    machine, eigen, whole = {}, {}, {}
     for line in text.splitlines():
         r = json.loads(line)
-        if r["type"] == "result" and r["variant"] == "twostage":
-            if r["suite"] == "eigenvalues":
-                eigen[r["params"]["dtype"], int(r["params"]["n"])] = r["median"]
-            else:
-                whole[int(r["params"]["levels"])] = r["median"]
-    return eigen, whole
+        if r["type"] == "machine":
+            machine = r
+        if r["type"] != "result" or r["variant"] != machine["env"]["lapack"]:
+            continue
+        if r["suite"] == "eigenvalues":
+            eigen[r["params"]["dtype"], r["params"]["n"]] = r["median"]
+        else:
+            whole[int(r["params"]["levels"])] = r["median"]
+    return machine, eigen, whole
+
+
+def report(results, mine, was):
+    """Prints one table of everything; ratios above 1 mean that the peer is slower."""
+    first, (machine, _, _) = results[1], mine[1]
+    library = machine["env"]["library"]
+    print("ours:   %s, go %s; %s; kernels %s; loops %s" % (
+        machine["cpu"], machine["env"]["go"], machine["env"]["lapack"], library.get("core", "none"), machine["env"]["quantize_simd"]))
+    print("peers:  numpy %s, scipy %s; OpenBLAS kernels %s%s; torch %s; weightwatcher %s" % (
+        first["numpy"], first["scipy"], first["core"], ", corrected from " + was if was else "",
+        first.get("torch", "not there"), first.get("weightwatcher", "not there")))
+    print("The pipeline is our own restatement of WeightWatcher's, not the tool itself. It neither")
+    print("quantizes nor computes error statistics, which ours does. An eigenvalue call of ours uses")
+    print("one thread, whatever the peer has.\n")
+    row = "%-24s %-26s %8s %12s %12s %8s"
+    print(row % ("work", "peer", "threads", "peer", "ours", "ratio"))
+    print("-" * 95)
+
+    def line(work, peer, threads, t, own):
+        if own:
+            print(row % (work, peer, threads, "%.3f ms" % (1e3 * t), "%.3f ms" % (1e3 * own), "%.2f" % (t / own)))
+
+    for n in first["eigenvalues"]:
+        for peer in first["eigenvalues"][n]:
+            for threads, r in results.items():
+                own = mine[threads][1].get(("f32" if "f32" in peer else "f64", n))
+                line("eigenvalues n=" + n, peer, threads, r["eigenvalues"][n][peer], own)
+    for threads, r in results.items():
+        whole = mine[threads][2]
+        for levels in sorted(whole):
+            work = "block and level, 1 of %d" % levels
+            line(work, "pipeline, restated", threads, r["pipeline"], whole[levels] / levels)
+            if "tool" in r:
+                line(work, "WeightWatcher", threads, r["tool"], whole[levels] / levels)
+    for threads, r in results.items():
+        print("\nof the pipeline on %d thread(s), the scan took %.3f s of %.3f s" % (threads, r["scan"], r["pipeline"]), end="")
+    print()
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("program", nargs="?")
     p.add_argument("dir", nargs="?")
-    p.add_argument("--runs", type=int, default=5)
+    p.add_argument("--runs", type=int, default=9)
     p.add_argument("--worker")
     a = p.parse_args()
     if a.worker:
         return worker(a.worker, a.runs)
     if not a.program or not a.dir:
         p.error("WWQ_FAST and DIR are needed")
-    try:
-        import scipy  # noqa: F401
-    except ImportError:
+    if not optional("scipy"):
         sys.exit("bench-peers: this Python has no scipy (Debian: python3-scipy)")
-    os.makedirs(a.dir, exist_ok=True)
     subprocess.run([a.program, "bench", "--quiet", "--export", a.dir], check=True)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    eigen, whole = ours(a.program, cores)
     core = openblas()
-    fix = better_core() if core in SLOW else ""
-    results = {t: run_worker(a.dir, a.runs, t, fix) for t in sorted({1, cores})}
-    one = results[1]
-    print("peers: numpy %s, scipy %s%s%s; OpenBLAS kernels %s%s" % (
-        one["numpy"], one["scipy"], ", torch " + one["torch"] if "torch" in one else ", no torch",
-        ", weightwatcher " + one["weightwatcher"] if "weightwatcher" in one else ", no weightwatcher",
-        one["core"], " (corrected from %s)" % core if fix else ""))
-    print("\neigenvalues, one thread; twostage is the engine's default\n")
-    print("%-12s %-26s %10s %12s %8s" % ("matrix", "peer", "peer ms", "twostage ms", "ratio"))
-    for name, cases in one["times"].items():
-        if not name.startswith("gram-"):
-            continue
-        for case, t in cases.items():
-            mine = eigen.get(("f32" if "f32" in case else "f64", int(name[5:])))
-            if mine:
-                print("%-12s %-26s %10.2f %12.2f %8.2f" % (name, case, 1e3 * t, 1e3 * mine, t / mine))
-    if 7 in whole:
-        print("\none block (seven matrices) at one level; ours is a seventh of the analysis at seven levels, on %d cores" % cores)
-        print("the peer is a restatement of WeightWatcher's pipeline, without its loading and quantizing\n")
-        for threads, r in results.items():
-            t = sum(c["pipeline, restated"] for n, c in r["times"].items() if not n.startswith("gram-"))
-            print("restated pipeline, %d thread(s): %8.3f s   ours: %8.3f s   ratio %6.1f" % (threads, t, whole[7] / 7, t / (whole[7] / 7)))
+    fix = better_core() if core in SLOW and "OPENBLAS_CORETYPE" not in os.environ else ""
+    counts = [1, 2] if cores > 1 else [1]
+    mine = {t: ours(a.program, t) for t in counts}
+    results = {t: run_worker(a.dir, a.runs, t, fix) for t in counts}
+    report(results, mine, core if fix else "")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ func Force(name string) bool {
 // What is added is exact. The result is, too, and does not depend on the
 // instruction set, as long as c holds whole numbers and no sum exceeds 2^53 in
 // magnitude. The lower triangle is neither read nor written. ws, which must not
-// be nil, holds about 20 kB for every row of c (less if m is below 2048), for any
+// be nil, holds about 5 kB for every row of c (less if m is below 2048), for any
 // m; a cgo call lasts the whole product, as those of a BLAS do.
 func Syrk(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
 	if !check(trans, k, m, len(q), ldq, qmax, len(c), ldc) {

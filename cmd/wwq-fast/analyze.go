@@ -39,15 +39,7 @@ writes CSV tables, a report, pictures and run.json to the output folder.`,
 }
 
 func analyze(c *ucli.Context) error {
-	t, err := terminal(c)
-	if err != nil {
-		return err
-	}
-	arg, err := oneArgument(c, "model")
-	if err != nil {
-		return err
-	}
-	opts, err := options(c)
+	t, arg, opts, err := begin(c)
 	if err != nil {
 		return err
 	}

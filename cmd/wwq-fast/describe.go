@@ -27,15 +27,7 @@ func describeCommand() *ucli.Command {
 }
 
 func describe(c *ucli.Context) error {
-	t, err := terminal(c)
-	if err != nil {
-		return err
-	}
-	arg, err := oneArgument(c, "model")
-	if err != nil {
-		return err
-	}
-	opts, err := options(c)
+	t, arg, opts, err := begin(c)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,21 @@ func dequantFlag() ucli.Flag {
 		Usage: "`TYPE` that dequantized weights are rounded to: source, f16, bf16, f32", Category: "quantization"}
 }
 
+// begin does what every command on a model begins with: the terminal, the name of
+// the model, the options.
+func begin(c *ucli.Context) (*cli.Terminal, string, engine.Options, error) {
+	t, err := terminal(c)
+	if err != nil {
+		return nil, "", engine.Options{}, err
+	}
+	arg, err := oneArgument(c, "model")
+	if err != nil {
+		return nil, "", engine.Options{}, err
+	}
+	opts, err := options(c)
+	return t, arg, opts, err
+}
+
 // options builds engine.Options from the flags that the command has.
 func options(c *ucli.Context) (engine.Options, error) {
 	o := engine.DefaultOptions()

@@ -33,11 +33,7 @@ source is one file.`,
 }
 
 func quantize(c *ucli.Context) error {
-	t, err := terminal(c)
-	if err != nil {
-		return err
-	}
-	arg, err := oneArgument(c, "model")
+	t, arg, opts, err := begin(c)
 	if err != nil {
 		return err
 	}
@@ -50,10 +46,6 @@ func quantize(c *ucli.Context) error {
 	level, err := quant.ParseLevel(c.String("bits"))
 	if err != nil {
 		return cli.Usagef("--bits: %v", err)
-	}
-	opts, err := options(c)
-	if err != nil {
-		return err
 	}
 	src, err := openModel(c, t, arg)
 	if err != nil {
