@@ -36,6 +36,10 @@ func DefaultWholeConfig() WholeConfig {
 	if r := reference(lapack.Names()); r != c.Backends[0] {
 		c.Backends = append(c.Backends, r)
 	}
+	if c.Backends[0] == "gonum" {
+		// Pure Go takes most of a minute a run.
+		c.Rounds, c.MaxRounds = 1, 1
+	}
 	return c
 }
 

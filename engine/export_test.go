@@ -42,3 +42,6 @@ func MeasureForTest(w []float32, rows, cols, slices int, typ LayerType) (*Row, e
 	row.measure(spectra)
 	return row, nil
 }
+
+// WithoutIntegers has every Gram matrix summed in float64.
+func WithoutIntegers(o *Options) { o.noIntegers = true }

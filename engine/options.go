@@ -57,6 +57,8 @@ type Options struct {
 	// each; otherwise they are dropped once the metrics are taken.
 	KeepEigenvalues bool
 
+	noIntegers bool // for tests: no integer Gram matrices
+
 	// Progress, if not nil, is called after every step, never from two goroutines
 	// at once. It must be quick.
 	Progress func(Progress)
@@ -120,7 +122,7 @@ func (o *Options) UseBackend(name string) error {
 
 // integerGram reports whether Gram matrices of whole numbers are summed in
 // integers. The pure-Go loops for that are slower than a float64 update.
-func (o *Options) integerGram() bool { return intgram.SIMD() != "generic" }
+func (o *Options) integerGram() bool { return intgram.SIMD() != "generic" && !o.noIntegers }
 
 // threads returns how many layers to analyse at once: what was asked for, or all
 // cores, but no more than may call the linked library at the same time.

@@ -133,7 +133,7 @@ type Workspace struct {
 func PanelLength(k int) int { return min(max(1<<19/max(k, 1), 256), 1024) }
 
 // integerBytes is what the integer product takes for each row of the result.
-const integerBytes = 10 << 10
+const integerBytes = 5 << 10
 
 // Bytes estimates the memory that [Solver.Compute] takes for a matrix of these
 // dimensions: Gram matrix, the solver's copy of it, panels in all types, and the
