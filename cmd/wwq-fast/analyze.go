@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/cli"
@@ -55,6 +57,9 @@ func analyze(c *ucli.Context) error {
 		return err
 	}
 	defer src.Close()
+	if err := checkSelection(src, opts); err != nil {
+		return err
+	}
 	dir := c.String("output-dir")
 	// A run can take hours: find out now whether its results can be kept.
 	if err := report.CheckWritable(dir); err != nil {
@@ -113,6 +118,26 @@ func analyze(c *ucli.Context) error {
 		return cli.ErrPartial
 	}
 	return nil
+}
+
+// checkSelection fails if there is nothing to analyse: an empty table would hide
+// that every tensor was skipped, and why.
+func checkSelection(src checkpoint.Source, opts engine.Options) error {
+	plan, err := engine.Describe(src, opts)
+	if err != nil || len(plan.Layers()) > 0 {
+		return err
+	}
+	count, most := map[string]int{}, ""
+	for i := range plan.Tensors {
+		reason := plan.Tensors[i].Reason
+		if count[reason]++; count[reason] > count[most] {
+			most = reason
+		}
+	}
+	return &cli.HintedError{
+		Err:   fmt.Errorf("no layer to analyse: all %d tensors are skipped, %d of them because: %s", len(plan.Tensors), count[most], most),
+		Hints: []string{"wwq-fast describe lists every tensor with the reason"},
+	}
 }
 
 func compatFlag(c *ucli.Context) (bool, error) {

@@ -36,6 +36,15 @@ type UsageError struct {
 
 func (e *UsageError) Error() string { return e.Message }
 
+// A HintedError is any other error with advice for the user.
+type HintedError struct {
+	Err   error
+	Hints []string
+}
+
+func (e *HintedError) Error() string { return e.Err.Error() }
+func (e *HintedError) Unwrap() error { return e.Err }
+
 // Usagef returns a UsageError without hints.
 func Usagef(format string, args ...any) error {
 	return &UsageError{Message: fmt.Sprintf(format, args...)}
@@ -116,10 +125,16 @@ func Report(w io.Writer, err error) {
 	}
 	fmt.Fprintf(w, "wwq-fast: error: %s\n", OneLine(err.Error()))
 	var usage *UsageError
-	if errors.As(err, &usage) {
-		for _, h := range usage.Hints {
-			fmt.Fprintf(w, "wwq-fast: hint: %s\n", h)
-		}
+	var hinted *HintedError
+	var hints []string
+	switch {
+	case errors.As(err, &usage):
+		hints = usage.Hints
+	case errors.As(err, &hinted):
+		hints = hinted.Hints
+	}
+	for _, h := range hints {
+		fmt.Fprintf(w, "wwq-fast: hint: %s\n", h)
 	}
 }
 
