@@ -52,7 +52,7 @@ fuzz: setup ## every fuzz target for FUZZTIME
 	@$(CGO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 .PHONY: bench
-bench: build ## every backend of this build side by side, about two minutes
+bench: build ## every backend of this build side by side, two to three minutes
 	./bin/wwq-fast bench
 
 .PHONY: bench-full
@@ -64,8 +64,8 @@ bench-compare: setup ## the benchmarks against the newest run under bench/runs
 	@$(CGO) sh scripts/bench-compare.sh
 
 .PHONY: bench-peers
-bench-peers: build ## numpy, scipy, torch and WeightWatcher, as far as they are there
-	python3 scripts/bench-peers.py ./bin/wwq-fast .build/peers
+bench-peers: build ## numpy and scipy (torch, WeightWatcher if there) on the same matrices
+	/usr/bin/env python3 scripts/bench-peers.py ./bin/wwq-fast .build/peers
 
 .PHONY: install
 install: build ## copy the program to PREFIX/bin

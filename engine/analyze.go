@@ -198,7 +198,6 @@ func (r *run) tasks(t *loaded) []task {
 func (r *run) finish(t task, row Row) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ts := &r.plan.Tensors[t.tensor.index]
 	first, last := t.level, t.level
 	if t.level == allLevels {
 		first, last = 0, len(r.levels)-1
@@ -207,13 +206,6 @@ func (r *run) finish(t task, row Row) {
 		level := row
 		level.Level = r.levels[k]
 		r.rows[rowKey{t.tensor.index, t.layer, k}] = &level
-	}
-	if row.Status == FitRefused && ts.Reason == "" {
-		ts.Status = Refused
-		ts.Reason = row.Reason
-		if t.level != allLevels {
-			ts.Reason = fmt.Sprintf("at %v: %s", row.Level, row.Reason)
-		}
 	}
 	r.done += row.Layer.flops()
 	r.report(row.Layer, r.levels[last], last-first+1)
@@ -257,6 +249,7 @@ func (r *run) collect() [][]Row {
 			ts.Layers = nil
 			continue
 		}
+		whole := ts.Status == Refused // by the loader, at every level
 		missing := false
 		for j := range ts.Layers {
 			l := &ts.Layers[j]
@@ -267,7 +260,15 @@ func (r *run) collect() [][]Row {
 				switch {
 				case row != nil:
 					row.Layer = l
-				case ts.Status == Refused:
+					// The first in order of layers and levels gives the reason,
+					// whatever was computed first.
+					if row.Status == FitRefused && ts.Status != Refused {
+						ts.Status, ts.Reason = Refused, row.Reason
+						if l.Quantized {
+							ts.Reason = fmt.Sprintf("at %v: %s", level, row.Reason)
+						}
+					}
+				case whole:
 					row = refusedRow(l, level, FitRefused, ts.Reason)
 				default:
 					missing = true

@@ -103,8 +103,12 @@ const baseBytes = 40 << 20
 func (p *Plan) PeakBytes(threads int) int64 {
 	var worker, tensor int64
 	for i := range p.Tensors {
-		if t := &p.Tensors[i]; t.Status == Planned {
-			worker, tensor = max(worker, t.Bytes), max(tensor, t.Size)
+		if t := &p.Tensors[i]; t.Status == Planned && len(t.Layers) > 0 {
+			size := t.Size
+			if t.Layers[0].Slices > 1 {
+				size *= 2 // the slices are gathered into a copy
+			}
+			worker, tensor = max(worker, t.Bytes), max(tensor, size)
 		}
 	}
 	n := int64(threads)

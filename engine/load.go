@@ -39,9 +39,10 @@ type loader struct {
 }
 
 type seenKey struct {
-	dtype checkpoint.DType
-	shape string
-	hash  uint64
+	quantized bool // a layer that is quantized is no duplicate of one that is not
+	dtype     checkpoint.DType
+	shape     string
+	hash      uint64
 }
 
 func newLoader(r *run, slots int) *loader {
@@ -82,6 +83,16 @@ func (l *loader) load(ctx context.Context, i int) (*loaded, error) {
 		free()
 		return nil, err
 	}
+	t := &loaded{index: i, data: buf, rng: l.findRange(buf, ts.DType), free: free}
+	if n := t.rng.NonFinite; n > 0 {
+		free()
+		reason := "NaN or infinite"
+		if ts.DType == checkpoint.F64 {
+			reason = "NaN, infinite, or too large for float32, in which weights are quantized"
+		}
+		l.run.skip(i, Refused, fmt.Sprintf("%d of %d weights are %s", n, ts.Elements(), reason))
+		return nil, nil
+	}
 	first, err := l.duplicateOf(ts, i, buf)
 	if err != nil {
 		free()
@@ -92,12 +103,6 @@ func (l *loader) load(ctx context.Context, i int) (*loaded, error) {
 		l.run.skip(i, Skipped, fmt.Sprintf("same weights as %q, which is analysed", first))
 		return nil, nil
 	}
-	t := &loaded{index: i, data: buf, rng: l.findRange(buf, ts.DType), free: free}
-	if n := t.rng.NonFinite; n > 0 {
-		free()
-		l.run.skip(i, Refused, fmt.Sprintf("%d of %d weights are NaN or infinite", n, ts.Elements()))
-		return nil, nil
-	}
 	if s := ts.Layers[0].Slices; s > 1 {
 		t.data = gatherSlices(buf, s, ts.DType.Bits()/8)
 	}
@@ -106,7 +111,7 @@ func (l *loader) load(ctx context.Context, i int) (*loaded, error) {
 
 // duplicateOf returns the name of a tensor read before with the same contents.
 func (l *loader) duplicateOf(ts *TensorStatus, i int, data []byte) (string, error) {
-	key := seenKey{ts.DType, fmt.Sprint(ts.Shape), maphash.Bytes(l.seed, data)}
+	key := seenKey{ts.Layers[0].Quantized, ts.DType, fmt.Sprint(ts.Shape), maphash.Bytes(l.seed, data)}
 	for _, j := range l.seen[key] {
 		other := &l.run.plan.Tensors[j]
 		same := make([]byte, other.Size)

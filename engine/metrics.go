@@ -166,11 +166,12 @@ func (r *Row) fit() {
 	}
 	r.Alpha, r.Sigma = fit.Alpha, fit.Sigma
 	r.AlphaWeighted = fit.Alpha * math.Log10(r.SpectralNorm)
+	// Relative to the largest, since the powers themselves may overflow.
 	sum := 0.0
 	for _, l := range evals {
-		sum += math.Pow(l, fit.Alpha)
+		sum += math.Pow(l/r.SpectralNorm, fit.Alpha)
 	}
-	r.LogAlphaNorm = log10(sum)
+	r.LogAlphaNorm = fit.Alpha*math.Log10(r.SpectralNorm) + math.Log10(sum)
 }
 
 // Warning returns WeightWatcher's remark on the exponent: "over-trained" below 2,

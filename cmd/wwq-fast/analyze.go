@@ -61,6 +61,9 @@ func analyze(c *ucli.Context) error {
 		return err
 	}
 	dir := c.String("output-dir")
+	if dir == "" {
+		return cli.Usagef("--output-dir is empty")
+	}
 	// A run can take hours: find out now whether its results can be kept.
 	if err := report.CheckWritable(dir); err != nil {
 		return err
@@ -93,7 +96,7 @@ func analyze(c *ucli.Context) error {
 	}
 	summaries, err := report.Write(dir, res, report.Options{Model: name, Compat: compat, Plots: !c.Bool("no-plots")})
 	if err != nil {
-		return errors.Join(err, runErr)
+		return err // an interruption is no excuse for not keeping what is finished
 	}
 	if c.Bool("json") {
 		err = printResultJSON(t.Out, res, summaries, name, compat)

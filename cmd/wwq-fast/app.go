@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -23,7 +22,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signals(stderr)
 	defer stop()
 	app := newApp(stdout, stderr)
-	err := app.RunContext(ctx, arrange(app, args))
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
 	if errors.Is(err, syscall.EPIPE) {
 		return cli.OK // the reader of our output has seen enough
 	}
@@ -31,8 +33,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return cli.Code(err)
 }
 
-// signals returns a context that the first SIGINT or SIGTERM cancels; a second
-// one, or ten seconds, end the process: results are only written whole.
+// signals returns a context that the first SIGINT or SIGTERM cancels: the layers in
+// work are finished, which can take a while, and what there is is written. A second
+// one ends the process at once.
 func signals(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
@@ -46,12 +49,9 @@ func signals(stderr io.Writer) (context.Context, func()) {
 		if s == syscall.SIGTERM {
 			cause, code = cli.ErrTerminated, cli.Terminated
 		}
-		fmt.Fprintln(stderr, "wwq-fast: stopping; what is finished is kept")
+		fmt.Fprintln(stderr, "wwq-fast: finishing the layers in work, then stopping; once more to stop at once, without results")
 		cancel(cause)
-		select {
-		case <-c:
-		case <-time.After(10 * time.Second):
-		}
+		<-c
 		os.Exit(code)
 	}()
 	return ctx, func() { signal.Stop(c); cancel(nil) }
@@ -87,10 +87,9 @@ command line, 65 bad model, 75 disk full or I/O error, 130 and 143 interrupted.`
 				return ucli.ShowAppHelp(c)
 			}
 			err := &cli.UsageError{Message: fmt.Sprintf("no command %q", c.Args().First())}
-			if s := suggestCommand(c.App, c.Args().First()); s != "" {
-				err.Hints = []string{"wwq-fast " + s}
-			} else {
-				err.Hints = []string{"wwq-fast --help lists the commands"}
+			err.Hints = []string{"wwq-fast --help lists the commands"}
+			if s := ucli.SuggestCommand(c.App.Commands, c.Args().First()); s != "" && c.Args().First() != "help" {
+				err.Hints = []string{s}
 			}
 			return err
 		},
@@ -121,26 +120,27 @@ func usageError(c *ucli.Context, err error, _ bool) error {
 	return &cli.UsageError{Message: err.Error(), Hints: []string{where + " --help lists the flags"}}
 }
 
-// arrange puts the flags of the command in args before its other arguments.
-func arrange(app *ucli.App, args []string) []string {
+// arrange puts the flags of the command in args before its other arguments. A wish
+// for help stands for all of them.
+func arrange(app *ucli.App, args []string) ([]string, error) {
 	for i := 1; i < len(args); i++ {
 		if strings.HasPrefix(args[i], "-") {
 			continue
 		}
 		if c := app.Command(args[i]); c != nil {
-			flags := append(slices.Clone(c.Flags), ucli.HelpFlag)
-			return append(slices.Clone(args[:i+1]), cli.FlagsFirst(args[i+1:], flags)...)
+			rest := args[i+1:]
+			if end := slices.Index(rest, "--"); end >= 0 {
+				rest = rest[:end]
+			}
+			if slices.Contains(rest, "--help") || slices.Contains(rest, "-h") {
+				return append(slices.Clone(args[:i+1]), "--help"), nil
+			}
+			ordered, err := cli.FlagsFirst(args[i+1:], c.Flags)
+			return append(slices.Clone(args[:i+1]), ordered...), err
 		}
 		break
 	}
-	return args
-}
-
-func suggestCommand(app *ucli.App, name string) string {
-	if s := ucli.SuggestCommand(app.Commands, name); s != "" {
-		return s
-	}
-	return ""
+	return args, nil
 }
 
 // terminal returns where a command writes.

@@ -17,6 +17,9 @@ func compareCommand() *ucli.Command {
 		Name:      "compare",
 		Usage:     "make the tables, the report and the pictures again from the CSV files of a run",
 		ArgsUsage: "[flags] RESULTS",
+		Description: `Joins all metrics/results_*.csv of the folder, also those of earlier runs. How the
+numbers were computed and which tensors were left out is not in those files, and so not
+in the report that is made again; run.json keeps it.`,
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "compat", Usage: "'weightwatcher' if the files were written so", Category: "output"},
 			&ucli.BoolFlag{Name: "no-plots", Usage: "do not draw pictures", Category: "output"},

@@ -9,6 +9,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
 func envCommand() *ucli.Command {
@@ -21,6 +22,9 @@ func envCommand() *ucli.Command {
 			t, err := terminal(c)
 			if err != nil {
 				return err
+			}
+			if c.NArg() > 0 {
+				return cli.Usagef("env takes no arguments: %q", c.Args().Slice())
 			}
 			if err := chooseKernels(t); err != nil {
 				return err

@@ -110,14 +110,12 @@ func printResultJSON(w io.Writer, res *engine.Result, summaries []report.Summary
 			if r.Status == engine.FitMissing {
 				continue
 			}
-			j.line("layer", map[string]any{
-				"longname": r.Layer.LongName, "layer_id": r.Layer.ID, "quantization": r.Level.String(),
-				"status": r.Status, "reason": r.Reason, "alpha": r.Alpha, "D": r.D, "sigma": r.Sigma, "xmin": r.XMin,
-				"xmax": r.XMax, "num_pl_spikes": r.NumPLSpikes, "alpha_weighted": r.AlphaWeighted,
-				"log_norm": r.LogNorm, "log_spectral_norm": r.LogSpectralNorm, "stable_rank": r.StableRank,
-				"matrix_rank": r.MatrixRank, "num_evals": r.Layer.NumEvals(), "entropy": r.Entropy,
-				"unique_values": r.Errors.Unique, "relative_error": r.Errors.Relative, "snr_db": r.Errors.SNR,
-			})
+			fields := report.Fields(r, model, res.Started, compat)
+			if r.Computed() && r.Layer.Quantized {
+				fields["unique_values"], fields["mse"], fields["mae"] = r.Errors.Unique, r.Errors.MSE, r.Errors.MAE
+				fields["max_abs_error"], fields["snr_db"], fields["relative_error"] = r.Errors.MaxAbs, r.Errors.SNR, r.Errors.Relative
+			}
+			j.line("layer", fields)
 		}
 	}
 	j.summaries(summaries)

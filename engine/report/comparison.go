@@ -97,15 +97,22 @@ func summarise(t *Table, base *Table) Summary {
 }
 
 // paired returns the exponents of the layers that have one in both tables, joined
-// by name.
+// by name; of several layers of one name, the first with the first and so on.
 func paired(a, b *Table) (x, y []float64) {
-	of := make(map[string]float64, len(a.Records))
+	of := make(map[string][]float64, len(a.Records))
 	for i := range a.Records {
-		of[a.Records[i].LongName] = a.Records[i].Alpha
+		r := &a.Records[i]
+		of[r.LongName] = append(of[r.LongName], r.Alpha)
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if v, ok := of[r.LongName]; ok && !math.IsNaN(v) && !math.IsNaN(r.Alpha) {
+		all := of[r.LongName]
+		if len(all) == 0 {
+			continue
+		}
+		v := all[0]
+		of[r.LongName] = all[1:]
+		if !math.IsNaN(v) && !math.IsNaN(r.Alpha) {
 			x, y = append(x, v), append(y, r.Alpha)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,6 +147,41 @@ func number(x float64) string {
 		return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(x, 'g', -1, 64)), "+")
 	}
 	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
+// textColumns are the columns that are no numbers.
+var textColumns = []string{"name", "layer_type", "longname", "status", "warning", "model_name", "quantization", "timestamp"}
+
+// Fields returns the columns of a row as the CSV file has them, by name: strings,
+// numbers, and nil for an empty cell. Infinite numbers, which only compat writes,
+// are strings.
+func Fields(r *engine.Row, model string, when time.Time, compat bool) map[string]any {
+	fields := map[string]any{}
+	for i, cell := range record(r, model, when, compat) {
+		name := columns[i]
+		x, err := strconv.ParseFloat(cell, 64)
+		switch {
+		case name == "has_esd":
+			fields[name] = cell == "True"
+		case slices.Contains(textColumns, name):
+			fields[name] = plain(cell)
+		case cell == "":
+			fields[name] = nil
+		case err != nil || math.IsInf(x, 0):
+			fields[name] = cell
+		default:
+			fields[name] = x
+		}
+	}
+	return fields
+}
+
+// plain undoes text.
+func plain(s string) string {
+	if len(s) > 1 && s[0] == '\'' && text(s[1:]) == s {
+		return s[1:]
+	}
+	return s
 }
 
 // text keeps a string from a file from being read as a formula by a spreadsheet.

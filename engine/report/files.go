@@ -11,10 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/internal/atomicfile"
 )
 
@@ -43,6 +45,9 @@ func Write(dir string, res *engine.Result, opts Options) ([]Summary, error) {
 	defer set.Discard()
 	add := func(name string, write func(io.Writer) error) error { return set.Add(filepath.Join(dir, name), write) }
 	for k, level := range res.Levels {
+		if !finished(res.Rows[k]) {
+			continue // an earlier table says more than an empty one
+		}
 		if err := add(resultName(level.String()), func(w io.Writer) error {
 			return WriteCSV(w, res.Rows[k], opts.Model, res.Started, opts.Compat)
 		}); err != nil {
@@ -75,6 +80,11 @@ func Rewrite(dir string, opts Options) ([]Summary, error) {
 		return nil, err
 	}
 	return summaries, set.Commit()
+}
+
+// finished reports whether a level has a row that was reached.
+func finished(rows []engine.Row) bool {
+	return slices.ContainsFunc(rows, func(r engine.Row) bool { return r.Status != engine.FitMissing })
 }
 
 // CheckWritable reports whether results can be written to dir. It leaves nothing
@@ -154,8 +164,11 @@ func ReadDir(dir string) ([]Table, error) {
 		}
 		t, err := ReadCSV(f)
 		f.Close()
+		if err == nil && len(t.Records) == 0 {
+			err = errors.New("no rows")
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, checkpoint.Corruptf("%s: %w", name, err)
 		}
 		if len(tables) > 0 && t.Model != tables[0].Model {
 			return nil, fmt.Errorf("%s: is of model %q, %s of %q", name, t.Model, files[0], tables[0].Model)

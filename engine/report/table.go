@@ -86,7 +86,7 @@ func ReadCSV(r io.Reader) (Table, error) {
 			return v
 		}
 		row := Record{
-			ID: int(get("layer_id")), LongName: rec[at["longname"]],
+			ID: int(get("layer_id")), LongName: plain(rec[at["longname"]]),
 			Alpha: get("alpha"), AlphaWeighted: get("alpha_weighted"),
 			LogNorm: get("log_norm"), LogSpectralNorm: get("log_spectral_norm"),
 			Status: rec[at["status"]], Warning: rec[at["warning"]],
@@ -100,7 +100,7 @@ func ReadCSV(r io.Reader) (Table, error) {
 			}
 		}
 		if j, ok := at["model_name"]; ok {
-			t.Model = rec[j]
+			t.Model = plain(rec[j])
 		}
 		t.Records = append(t.Records, row)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -39,7 +40,9 @@ func WriteText(w io.Writer, tables []Table, summaries []Summary, res *engine.Res
 		s := &summaries[i]
 		p("\n%s", s.Level)
 		p("  layers            %d", s.Layers)
-		if s.Failed > 0 {
+		if s.Failed > 0 && compat {
+			p("  failed fits       %d (counted as -1)", s.Failed)
+		} else if s.Failed > 0 {
 			p("  without exponent  %d (in no mean; reasons in the warning column)", s.Failed)
 		}
 		p("  mean alpha        %s", fixed(s.Mean))
@@ -85,7 +88,9 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 	section("HOW IT WAS COMPUTED")
 	e := &res.Env
 	p("wwq-fast %s, %s, %s/%s", e.Version, e.Go, e.OS, e.Arch)
-	p("eigenvalues: backend %s; Gram matrix: backend %s, float64", e.LAPACK, e.BLAS)
+	p("eigenvalues: backend %s; Gram matrix: backend %s; precision %s", e.LAPACK, e.BLAS,
+		cmp.Or(res.Options.Precision, spectrum.Double))
+	p("Gram matrices of weights that are a step times whole numbers are summed in integers.")
 	library := e.Library.Library
 	if e.Library.Core != "" {
 		library += ", kernels " + e.Library.Core

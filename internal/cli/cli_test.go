@@ -53,11 +53,13 @@ func TestFlagsFirst(t *testing.T) {
 		"--output - M":            "--output - -- M",
 		"-":                       "-- -",
 		"M --unknown x":           "--unknown -- M x",
-		"M -o":                    "-o -- M",
 	} {
-		if got := FlagsFirst(strings.Fields(in), flags); !slices.Equal(got, strings.Fields(want)) {
-			t.Errorf("%q became %q, want %q", in, got, want)
+		if got, err := FlagsFirst(strings.Fields(in), flags); err != nil || !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%q became %q, %v, want %q", in, got, err, want)
 		}
+	}
+	if got, err := FlagsFirst([]string{"M", "-o"}, flags); Code(err) != Usage {
+		t.Errorf("a flag without its value became %q, %v", got, err)
 	}
 }
 

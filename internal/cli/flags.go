@@ -9,8 +9,9 @@ import (
 // FlagsFirst puts the flags of a command line before its other arguments, since
 // urfave/cli stops reading flags at the first argument and would take those
 // after it for arguments, without a word. Flags that are not known are left for
-// urfave/cli to refuse. args does not hold the names of program and command.
-func FlagsFirst(args []string, flags []cli.Flag) []string {
+// urfave/cli to refuse. args does not hold the names of program and command. It
+// fails if the last flag lacks its value.
+func FlagsFirst(args []string, flags []cli.Flag) ([]string, error) {
 	takesValue := map[string]bool{}
 	for _, f := range flags {
 		v, ok := f.(cli.DocGenerationFlag)
@@ -32,10 +33,12 @@ func FlagsFirst(args []string, flags []cli.Flag) []string {
 		}
 		first = append(first, a)
 		name := strings.TrimLeft(a, "-")
-		if !strings.Contains(name, "=") && takesValue[name] && i+1 < len(args) {
-			i++
+		if !strings.Contains(name, "=") && takesValue[name] {
+			if i++; i == len(args) {
+				return nil, Usagef("flag needs an argument: %s", a)
+			}
 			first = append(first, args[i])
 		}
 	}
-	return append(append(first, "--"), rest...)
+	return append(append(first, "--"), rest...), nil
 }
