@@ -35,9 +35,15 @@ func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+		if err == nil {
+			return
+		}
+		f.Close()
+		os.Remove(f.Name())
+		// The user knows the file by its own name.
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) && pathErr.Path == f.Name() {
+			pathErr.Path = path
 		}
 	}()
 	w := bufio.NewWriter(f)
