@@ -31,41 +31,34 @@ var goldenLevels = map[string]string{
 	"4bit": "4bit", "3bit": "3bit", "2bit": "2bit", "4bit_asym": "4bit-asym",
 }
 
-// analyzeSample analyses the sample at all golden levels.
-func analyzeSample(t *testing.T, change func(*engine.Options)) *engine.Result {
-	t.Helper()
-	src, _, err := open.Open(sample, open.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	opts := engine.DefaultOptions()
-	opts.Levels, err = quant.ParseLevels(engine.DefaultLevels + ",4bit-asym")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.KeepEigenvalues = true
-	if change != nil {
-		change(&opts)
-	}
-	res, err := engine.Analyze(context.Background(), src, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
-}
-
-var sampleOnce = sync.OnceValues(func() (*engine.Result, error) {
+// runSample analyses the sample at all golden levels.
+func runSample(change func(*engine.Options)) (*engine.Result, error) {
 	src, _, err := open.Open(sample, open.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
 	opts := engine.DefaultOptions()
-	opts.Levels, _ = quant.ParseLevels(engine.DefaultLevels + ",4bit-asym")
+	if opts.Levels, err = quant.ParseLevels(engine.DefaultLevels + ",4bit-asym"); err != nil {
+		return nil, err
+	}
 	opts.KeepEigenvalues = true
+	if change != nil {
+		change(&opts)
+	}
 	return engine.Analyze(context.Background(), src, opts)
-})
+}
+
+func analyzeSample(t *testing.T, change func(*engine.Options)) *engine.Result {
+	t.Helper()
+	res, err := runSample(change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+var sampleOnce = sync.OnceValues(func() (*engine.Result, error) { return runSample(nil) })
 
 func sampleResult(t *testing.T) *engine.Result {
 	t.Helper()
