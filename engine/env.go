@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/cblas/intgram"
 	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
 	"github.com/wwq-fast/wwq-fast/internal/cpu"
 	"github.com/wwq-fast/wwq-fast/lapack"
@@ -24,9 +25,11 @@ type Environment struct {
 	Cgo          bool       `json:"cgo"`
 	CPUs         int        `json:"cpus"`
 	Features     []string   `json:"cpu_features"`
-	QuantizeSIMD string     `json:"quantize_simd"`
-	BLAS         string     `json:"blas"`   // backend in use
-	LAPACK       string     `json:"lapack"` // backend in use
+	QuantizeSIMD string     `json:"quantize_simd"` // instruction set of the quantization loops
+	EigenSIMD    string     `json:"twostage_simd"` // of the twostage backend
+	IntegerSIMD  string     `json:"intgram_simd"`  // of the integer Gram matrices
+	BLAS         string     `json:"blas"`          // backend in use
+	LAPACK       string     `json:"lapack"`        // backend in use
 	BLASAll      []string   `json:"blas_backends"`
 	LAPACKAll    []string   `json:"lapack_backends"`
 	Library      cblas.Info `json:"library"`
@@ -53,6 +56,8 @@ func Env() Environment {
 		CPUs:         runtime.GOMAXPROCS(0),
 		Features:     cpu.Features(),
 		QuantizeSIMD: kernel.SIMD(),
+		EigenSIMD:    lapack.SIMD(),
+		IntegerSIMD:  intgram.SIMD(),
 		BLAS:         cblas.Names()[0],
 		LAPACK:       lapack.Names()[0],
 		BLASAll:      cblas.Names(),

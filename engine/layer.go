@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 )
 
@@ -253,12 +252,4 @@ func (o *Options) outType(l *Layer) checkpoint.DType {
 		return o.DequantDType
 	}
 	return l.DType
-}
-
-// level returns what is done to the weights of l at a level of the study.
-func (l *Layer) level(level quant.Level) quant.Level {
-	if l.Quantized {
-		return level
-	}
-	return quant.FP16
 }

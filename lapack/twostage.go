@@ -10,6 +10,9 @@ type twoStage struct{ Backend }
 
 func (twoStage) Name() string { return "twostage" }
 
+// SIMD returns the name of the instruction set that the twostage backend runs.
+func SIMD() string { return twostage.SIMD() }
+
 func (twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
 	checkSym(n, len(a), lda, len(w))
 	if err := twostage.Eigenvalues64(n, a, lda, w, 1); err != nil {

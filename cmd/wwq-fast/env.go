@@ -55,6 +55,8 @@ func printEnv(w io.Writer, e *engine.Environment) {
 	line("cpus", fmt.Sprint(e.CPUs))
 	line("cpu features", strings.Join(e.Features, " "))
 	line("quantize loops", e.QuantizeSIMD)
+	line("twostage loops", e.EigenSIMD)
+	line("integer loops", e.IntegerSIMD)
 	line("eigenvalues", e.LAPACK+" (of "+strings.Join(e.LAPACKAll, ", ")+")")
 	line("gram", e.BLAS+" (of "+strings.Join(e.BLASAll, ", ")+")")
 	line("C library", e.Library.Library)

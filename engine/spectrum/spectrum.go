@@ -137,7 +137,8 @@ const integerBytes = 5 << 10
 
 // Bytes estimates the memory that [Solver.Compute] takes for a matrix of these
 // dimensions: Gram matrix, the solver's copy of it, panels in all types, and the
-// buffers of the integer product; or the stack of the SVD route, if that is more.
+// buffers of the integer product. The stack of the SVD route takes the place of the
+// first two.
 func Bytes(rows, cols int) int64 {
 	m := Matrix{Rows: rows, Cols: cols}
 	k := int64(m.short())
