@@ -59,6 +59,9 @@ func quantize(c *ucli.Context) error {
 		}
 		return err
 	}
+	if q.Changed == 0 {
+		t.Warn("no tensor was quantized: the copy is the same; wwq-fast describe says why")
+	}
 	t.Note("%d tensors at %s, %d copied as they were", q.Changed, level, q.Copied)
 	for _, f := range q.Files {
 		t.Note("wrote %s", cli.OneLine(f))

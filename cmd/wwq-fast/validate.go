@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -48,6 +49,12 @@ func validate(c *ucli.Context) error {
 	checks, err := engine.Validate(c.Context, src, opts)
 	if err != nil {
 		return err
+	}
+	if len(checks) == 0 {
+		return &cli.HintedError{
+			Err:   errors.New("nothing to check: no quantized layer at a uniform level"),
+			Hints: []string{"wwq-fast describe lists every tensor with the reason"},
+		}
 	}
 	w := newTable(t)
 	w.AppendHeader(table.Row{"tensor", "level", "values", "of", "step", "max error / step", "rms error / step", "SNR dB", "verdict"})

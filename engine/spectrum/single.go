@@ -11,10 +11,12 @@ import (
 // squaresLength is how many elements are widened at once to sum their squares.
 const squaresLength = 1 << 12
 
-// computeSingle computes the spectrum in float32. done is false if an eigenvalue is
-// too small to be told from zero; sp is then to be computed in float64. It reads the
+// computeSingle computes the spectrum in float32. It returns
+// false if that does not do: an eigenvalue is too small to be told from zero, the
+// squares leave the range of float32, the solver fails or the trace is off. sp is then
+// to be computed in float64. It reads the
 // matrix once, as pass 0.
-func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) (done bool, err error) {
+func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) bool {
 	k, long := m.short(), m.long()
 	p := min(PanelLength(k), long)
 	ws.gram32 = grow(ws.gram32, k*k)
@@ -38,20 +40,23 @@ func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) (done bool
 	}
 	// Squares of large or tiny weights may leave the range of float32.
 	if !(frobenius > 1e-20 && frobenius < 1e30) {
-		return false, nil
+		return false
 	}
 	w := make([]float32, k)
 	if err := s.LAPACK.SymEigenvalues32(k, ws.gram32, k, w); err != nil {
-		return false, nil
+		return false
 	}
 	if float64(w[0]) <= SingleError(long)*float64(w[k-1]) {
-		return false, nil
+		return false
 	}
 	for i, l := range w {
 		sp.Lambda[i] = float64(l)
 		sp.Sigma[i] = math.Sqrt(sp.Lambda[i])
 	}
 	sp.FrobeniusSquared = frobenius
+	if sp.checkTrace(traceToleranceSingle) != nil {
+		return false
+	}
 	sp.Method = Gram32
-	return true, sp.checkTrace(traceToleranceSingle)
+	return true
 }

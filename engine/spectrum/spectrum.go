@@ -162,9 +162,8 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	sp.Sigma, sp.Lambda = buf[:k], buf[k:]
 	pass := 0
 	if s.Precision == Single && m.Integers == nil {
-		done, err := s.computeSingle(ws, m, sp)
-		if done || err != nil {
-			return sp, err
+		if s.computeSingle(ws, m, sp) {
+			return sp, nil
 		}
 		pass = 1
 	}
