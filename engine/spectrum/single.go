@@ -11,11 +11,10 @@ import (
 // squaresLength is how many elements are widened at once to sum their squares.
 const squaresLength = 1 << 12
 
-// computeSingle computes the spectrum in float32. It returns
-// false if that does not do: an eigenvalue is too small to be told from zero, the
-// squares leave the range of float32, the solver fails or the trace is off. sp is then
-// to be computed in float64. It reads the
-// matrix once, as pass 0.
+// computeSingle computes the spectrum in float32. It returns false if that does not
+// do: an eigenvalue is too small to be told from zero, the squares leave the range of
+// float32, the solver fails, or the trace is off. sp is then to be computed in float64.
+// It reads the matrix once, as pass 0.
 func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) bool {
 	k, long := m.short(), m.long()
 	p := min(PanelLength(k), long)
