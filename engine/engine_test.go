@@ -328,31 +328,40 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestIntegerRoute: with float32 results the Gram matrix is summed in integers. The
-// codes are those of the float route, and so are the results, to the rounding of
-// each product to float32.
+// TestIntegerRoute: where dequantized weights are multiples of a unit the Gram matrix
+// is summed in integers. They are those of the float route, and so are the results: to
+// rounding for narrow types, to the rounding of each product to float32 for float32.
 func TestIntegerRoute(t *testing.T) {
 	w := gaussian(21, 80*120)
 	for i := range w {
 		w[i] *= 1 + float32(i%7)/8
 	}
 	m := newMemory().add("a.weight", w, 80, 120).add("b.weight", append([]float32(nil), w[:60*80]...), 80, 60)
-	integer := m.analyze(t, "8,5,4,3,2", func(o *engine.Options) { o.DequantDType = checkpoint.F32 })
-	float := m.analyze(t, "8,5,4,3,2", func(o *engine.Options) {
-		o.DequantDType = checkpoint.F32
-		o.Precision = spectrum.Double
-		engine.WithoutIntegers(o)
-	})
-	for k := range integer.Rows {
-		for i := range integer.Rows[k] {
-			a, b := integer.Rows[k][i], float.Rows[k][i]
-			if a.Errors != b.Errors || a.MatrixRank != b.MatrixRank || math.Abs(a.Alpha/b.Alpha-1) > 1e-5 {
-				t.Errorf("%v %s: alpha %v and %v, rank %d and %d, errors %+v and %+v", a.Level, a.Layer.LongName,
-					a.Alpha, b.Alpha, a.MatrixRank, b.MatrixRank, a.Errors, b.Errors)
-			}
-			for j := range a.Eigenvalues {
-				if d := math.Abs(a.Eigenvalues[j] - b.Eigenvalues[j]); d > 1e-6*b.SpectralNorm {
-					t.Errorf("%v %s: eigenvalue %d differs by %g", a.Level, a.Layer.LongName, j, d)
+	for _, tc := range []struct {
+		out               checkpoint.DType
+		alpha, eigenvalue float64 // tolerances, relative
+	}{
+		{checkpoint.F32, 1e-5, 1e-6},
+		{checkpoint.BF16, 1e-10, 1e-13},
+		{checkpoint.F16, 1e-10, 1e-13},
+	} {
+		const levels = "8,6,5,4,3,2,8-asym,4-asym"
+		integer := m.analyze(t, levels, func(o *engine.Options) { o.DequantDType = tc.out })
+		float := m.analyze(t, levels, func(o *engine.Options) {
+			o.DequantDType = tc.out
+			engine.WithoutIntegers(o)
+		})
+		for k := range integer.Rows {
+			for i := range integer.Rows[k] {
+				a, b := integer.Rows[k][i], float.Rows[k][i]
+				if a.Errors != b.Errors || a.MatrixRank != b.MatrixRank || math.Abs(a.Alpha/b.Alpha-1) > tc.alpha {
+					t.Errorf("%v %v %s: alpha %v and %v, rank %d and %d, errors %+v and %+v", tc.out, a.Level, a.Layer.LongName,
+						a.Alpha, b.Alpha, a.MatrixRank, b.MatrixRank, a.Errors, b.Errors)
+				}
+				for j := range a.Eigenvalues {
+					if d := math.Abs(a.Eigenvalues[j] - b.Eigenvalues[j]); d > tc.eigenvalue*b.SpectralNorm {
+						t.Errorf("%v %v %s: eigenvalue %d differs by %g", tc.out, a.Level, a.Layer.LongName, j, d)
+					}
 				}
 			}
 		}

@@ -114,13 +114,9 @@ func (p *Plan) PeakBytes(threads int) int64 {
 	return baseBytes + n*worker + (n+1)*tensor
 }
 
-// workerBytes returns what a worker takes for a layer: the spectrum and two panels
-// of weights, stored and dequantized.
-func workerBytes(l *Layer) int64 {
-	k := l.M()
-	panel := int64(min(spectrum.PanelLength(k), l.N())) * int64(k)
-	return spectrum.Bytes(l.Rows, l.Cols) + 8*panel
-}
+// workerBytes returns what a worker takes for a layer: the spectrum and the pieces of
+// its panels, with their codes.
+func workerBytes(l *Layer) int64 { return spectrum.Bytes(l.Rows, l.Cols) + 10*pieceLength }
 
 // Describe plans the analysis of a checkpoint from its headers alone: no weight
 // is read. Duplicates of tensors and weights that are not finite show only when

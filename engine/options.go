@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
-	"github.com/wwq-fast/wwq-fast/cblas/intgram"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
@@ -119,10 +118,6 @@ func (o *Options) UseBackend(name string) error {
 	}
 	return nil
 }
-
-// integerGram reports whether Gram matrices of whole numbers are summed in
-// integers. The pure-Go loops for that are slower than a float64 update.
-func (o *Options) integerGram() bool { return intgram.SIMD() != "generic" && !o.noIntegers }
 
 // threads returns how many layers to analyse at once: what was asked for, or all
 // cores, but no more than may call the linked library at the same time.

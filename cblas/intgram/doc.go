@@ -1,7 +1,8 @@
 // Package intgram computes Gram matrices of small integers: the symmetric rank-k
 // update, exact, several times as fast as in floating point. Weights quantized
-// symmetrically are s·Q with Q of int8, so that their Gram matrix is s² times one
-// of this package.
+// symmetrically are s·Q with Q of int8; rounded to a narrow floating-point type,
+// they still are whole multiples, of int16, of a power of two. Their Gram matrix is
+// the square of the unit times one of this package.
 //
 // Each loop exists in C, with the instruction set chosen at run time, and in Go
 // (the functions ending in Generic), which is the specification and the only
@@ -16,7 +17,9 @@
 // the panels' columns prove that the true sum fits in int16 (Cauchy and Schwarz:
 // |Σab| ≤ |a||b|), and only then widened. Runs are long when qmax is small, but
 // also when elements are, as weights with few outliers are under 8 bits; blocks
-// that no bound covers take a loop that widens every product.
+// that no bound covers take a loop that widens every product. Products of int16 are
+// added in int32 in the same way, over runs for which the bounds prove that the sum
+// fits, and those in float64.
 //
 // All functions are safe for concurrent use on different matrices, given a
 // [Workspace] each.
@@ -39,7 +42,7 @@ func (w *Workspace) aligned(n, align int) []int8 {
 	return w.buf[skip : skip+n]
 }
 
-// check proves that Syrk stays inside its slices, and reports whether there is
+// check proves that Syrk, or Syrk16 with any valid qmax, stays inside its slices, and reports whether there is
 // anything to do.
 func check(trans bool, k, m, lenQ, ldq, qmax, lenC, ldc int) bool {
 	rows, cols := k, m

@@ -43,9 +43,30 @@ func SyrkGeneric(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64,
 	}
 }
 
+// Syrk16Generic computes what Syrk16 does, bit for bit, in Go.
+func Syrk16Generic(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int) {
+	if !check(trans, k, m, len(q), ldq, 1, len(c), ldc) {
+		return
+	}
+	row, col := ldq, 1 // from one of the k vectors to the next, and along it
+	if trans {
+		row, col = 1, ldq
+	}
+	for i := range k {
+		for j := i; j < k; j++ {
+			sum := int64(0)
+			for l := range m {
+				sum += int64(q[i*row+l*col]) * int64(q[j*row+l*col])
+			}
+			c[i*ldc+j] += float64(sum)
+		}
+	}
+}
+
 // QuantizeGeneric computes what Quantize does, bit for bit, in Go.
-func QuantizeGeneric(dst []int8, src []float32, scale float32, qmax float32) {
+func QuantizeGeneric(dst []int8, src []float32, scale float32, qmax float32) (squares float64) {
 	checkQuantize(len(dst), len(src), qmax)
+	sum := int64(0)
 	for i, x := range src {
 		q := x / scale
 		if q < -qmax {
@@ -56,6 +77,21 @@ func QuantizeGeneric(dst []int8, src []float32, scale float32, qmax float32) {
 		}
 		// Rounds to the nearest whole number, ties to even: 1.5 * 2^23 leaves no
 		// places behind the point.
-		dst[i] = int8(int32((q + 12582912) - 12582912))
+		v := int32((q + 12582912) - 12582912)
+		dst[i] = int8(v)
+		sum += int64(v * v)
 	}
+	return float64(sum)
+}
+
+// Scale16Generic computes what Scale16 does, bit for bit, in Go.
+func Scale16Generic(dst []int16, src []float32, factor float32) (squares float64) {
+	checkQuantize(len(dst), len(src), 0)
+	sum := int64(0)
+	for i, x := range src {
+		v := int32(x * factor)
+		dst[i] = int16(v)
+		sum += int64(v) * int64(v)
+	}
+	return float64(sum)
 }

@@ -42,7 +42,8 @@ static void neon_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t 
     }
 }
 
-static const ig_table neon_table = {0, 0, 1, NULL, neon_kernel, neon_add, neon_quantize};
+static const ig_table neon_table = {0, 0, 1, NULL, neon_kernel, neon_add, neon_quantize, neon_scale16,
+                                    neon_survey16, scalar_kernel16};
 
 /* Older clang hides the intrinsics from builds that do not have them throughout. */
 #if !defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD)
@@ -80,7 +81,8 @@ DOTPROD static void dotprod_kernel(int32_t *acc, const uint8_t *a, const int8_t 
             vst1q_s32(acc + IG_NR * r + 4 * j, s[r][j]);
 }
 
-static const ig_table dotprod_table = {0, 0, 1, NULL, dotprod_kernel, neon_add, neon_quantize};
+static const ig_table dotprod_table = {0, 0, 1, NULL, dotprod_kernel, neon_add, neon_quantize, neon_scale16,
+                                       neon_survey16, scalar_kernel16};
 
 static int has_dotprod(void) {
 #if defined(__linux__)

@@ -29,33 +29,37 @@ func eachSet(t *testing.T, f func(t *testing.T)) {
 var kinds = []string{"uniform", "gauss", "outliers", "max", "min", "alternating", "pairs", "sparse", "mixed"}
 
 func codes(rng *rand.Rand, kind string, n, qmax int) []int8 {
-	q := make([]int8, n)
-	normal := func(sigma float64) int8 {
+	return elements[int8](rng, kind, n, qmax)
+}
+
+func elements[T int8 | int16](rng *rand.Rand, kind string, n, qmax int) []T {
+	q := make([]T, n)
+	normal := func(sigma float64) T {
 		x := math.RoundToEven(rng.NormFloat64() * sigma)
-		return int8(max(-float64(qmax), min(x, float64(qmax))))
+		return T(max(-float64(qmax), min(x, float64(qmax))))
 	}
 	for i := range q {
 		switch kind {
 		case "uniform":
-			q[i] = int8(rng.IntN(2*qmax+1) - qmax)
+			q[i] = T(rng.IntN(2*qmax+1) - qmax)
 		case "gauss":
 			q[i] = normal(float64(qmax) / 5)
 		case "outliers":
 			q[i] = normal(float64(qmax) / 20)
 			if rng.IntN(97) == 0 {
-				q[i] = int8(qmax)
+				q[i] = T(qmax)
 			}
 		case "max":
-			q[i] = int8(qmax)
+			q[i] = T(qmax)
 		case "min":
-			q[i] = int8(-qmax)
+			q[i] = T(-qmax)
 		case "alternating":
-			q[i] = int8(qmax - 2*qmax*(i%2))
+			q[i] = T(qmax - 2*qmax*(i%2))
 		case "pairs":
-			q[i] = int8(qmax - 2*qmax*(i/2%2))
+			q[i] = T(qmax - 2*qmax*(i/2%2))
 		case "sparse":
 			if rng.IntN(5) == 0 {
-				q[i] = int8(qmax - 2*qmax*rng.IntN(2))
+				q[i] = T(qmax - 2*qmax*rng.IntN(2))
 			}
 		case "mixed": // stretches of every bound beside each other
 			q[i] = normal(float64(qmax) / float64(1+(i/777)%12))
@@ -65,10 +69,10 @@ func codes(rng *rand.Rand, kind string, n, qmax int) []int8 {
 }
 
 // strided returns the same matrix with another stride and junk between rows.
-func strided(q []int8, rows, cols, ld int) []int8 {
-	out := make([]int8, max(0, (rows-1)*ld+cols))
+func strided[T int8 | int16](q []T, rows, cols, ld int) []T {
+	out := make([]T, max(0, (rows-1)*ld+cols))
 	for i := range out {
-		out[i] = int8(-128 + i%256)
+		out[i] = T(-128 + i%256)
 	}
 	for r := range rows {
 		copy(out[r*ld:], q[r*cols:][:cols])
@@ -238,7 +242,7 @@ func TestQuantize(t *testing.T) {
 		if want := [8]int8{-2, -2, 0, 0, 2, 2, 3, -3}; [8]int8(got) != want {
 			t.Fatalf("ties: got %v, want %v", got, want)
 		}
-		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000} {
+		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000, 70000} {
 			for _, qmax := range []float32{127, 63, 31, 15, 7, 3, 1} {
 				for _, sigma := range []float64{0.02, 1, 1e-41, 1e30} {
 					x := make([]float32, n)
@@ -250,8 +254,9 @@ func TestQuantize(t *testing.T) {
 						scale = math.SmallestNonzeroFloat32
 					}
 					got, want := make([]int8, n), make([]int8, n)
-					Quantize(got, x, scale, qmax)
-					QuantizeGeneric(want, x, scale, qmax)
+					if a, b := Quantize(got, x, scale, qmax), QuantizeGeneric(want, x, scale, qmax); a != b {
+						t.Fatalf("squares: got %v, want %v", a, b)
+					}
 					for i := range want {
 						if got[i] != want[i] {
 							t.Fatalf("%v/%v, qmax %v: got %d, want %d", x[i], scale, qmax, got[i], want[i])

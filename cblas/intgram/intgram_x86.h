@@ -64,7 +64,7 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
         memcpy(lanes, squares, sizeof lanes);
         for (int j = 0; j < IG_NR; j++) {
             uint16_t e = lanes[2 * j] > lanes[2 * j + 1] ? lanes[2 * j] : lanes[2 * j + 1];
-            f->square[s][j] = e;
+            f->square[s][j] = 8 * (float)e;
             most = e > most ? e : most;
         }
         n->span[s] = root(8 * (float)most);
@@ -80,17 +80,32 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
 /* One group: 6 rows of u times 2 vectors of b. In assembly, since the 12 sums,
  * the 2 vectors, u and a product fill the registers exactly; compilers reorder
  * the sums and spill them, at half the speed. */
-#define ROW(at, s0, s1)                   \
-    "vpbroadcastd " at "(%[a]), %%ymm2\n" \
-    "vpmaddubsw %%ymm0, %%ymm2, %%ymm3\n" \
-    "vpmaddubsw %%ymm1, %%ymm2, %%ymm2\n" \
-    "vpaddw %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" \
-    "vpaddw %%ymm2, %%ymm" s1 ", %%ymm" s1 "\n"
-#define GROUP(b_at, b_next, r0, r1, r2, r3, r4, r5)                    \
-    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                 \
-    "vmovdqa " b_next "(%[b]), %%ymm1\n"                               \
-    ROW(r0, "4", "5") ROW(r1, "6", "7") ROW(r2, "8", "9")              \
-    ROW(r3, "10", "11") ROW(r4, "12", "13") ROW(r5, "14", "15")
+#define ROW(mul, add, at, s0, s1)             \
+    "vpbroadcastd " at "(%[a]), %%ymm2\n"     \
+    mul " %%ymm0, %%ymm2, %%ymm3\n"           \
+    mul " %%ymm1, %%ymm2, %%ymm2\n"           \
+    add " %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" \
+    add " %%ymm2, %%ymm" s1 ", %%ymm" s1 "\n"
+#define GROUP(mul, add, b_at, b_next, r0, r1, r2, r3, r4, r5)                           \
+    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                                  \
+    "vmovdqa " b_next "(%[b]), %%ymm1\n"                                                \
+    ROW(mul, add, r0, "4", "5") ROW(mul, add, r1, "6", "7") ROW(mul, add, r2, "8", "9") \
+    ROW(mul, add, r3, "10", "11") ROW(mul, add, r4, "12", "13") ROW(mul, add, r5, "14", "15")
+/* All groups of a block, of which there are n. */
+#define BLOCKS(mul, add)                                                                  \
+    ".p2align 5\n"                                                                        \
+    "1:\n"                                                                                \
+    GROUP(mul, add, "0", "32", "0", "4", "8", "12", "16", "20")                           \
+    GROUP(mul, add, "64", "96", "24", "28", "32", "36", "40", "44")                       \
+    GROUP(mul, add, "128", "160", "48", "52", "56", "60", "64", "68")                     \
+    GROUP(mul, add, "192", "224", "72", "76", "80", "84", "88", "92")                     \
+    "add $96, %[a]\n"                                                                     \
+    "add $256, %[b]\n"                                                                    \
+    "dec %[n]\n"                                                                          \
+    "jnz 1b\n"
+#define ALL_YMM                                                                                \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
 /* A row's sums, less the bias, to int32. */
 #define FLUSH(at, s0, s1)                                \
@@ -115,16 +130,7 @@ AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t
         "vmovdqa %%ymm4, %%ymm10\n vmovdqa %%ymm5, %%ymm11\n"
         "vmovdqa %%ymm4, %%ymm12\n vmovdqa %%ymm5, %%ymm13\n"
         "vmovdqa %%ymm4, %%ymm14\n vmovdqa %%ymm5, %%ymm15\n"
-        ".p2align 5\n"
-        "1:\n"
-        GROUP("0", "32", "0", "4", "8", "12", "16", "20")
-        GROUP("64", "96", "24", "28", "32", "36", "40", "44")
-        GROUP("128", "160", "48", "52", "56", "60", "64", "68")
-        GROUP("192", "224", "72", "76", "80", "84", "88", "92")
-        "add $96, %[a]\n"
-        "add $256, %[b]\n"
-        "dec %[n]\n"
-        "jnz 1b\n"
+        BLOCKS("vpmaddubsw", "vpaddw")
         "vmovdqa (%[e]), %%ymm0\n"
         "vmovdqa 32(%[e]), %%ymm1\n"
         "vpcmpeqw %%ymm2, %%ymm2, %%ymm2\n"
@@ -133,8 +139,77 @@ AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t
         FLUSH("192", "10", "11") FLUSH("256", "12", "13") FLUSH("320", "14", "15")
         : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
         : [o] "r"(acc), [p] "r"(before), [e] "r"(after)
-        : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-          "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+        : "cc", "memory", ALL_YMM);
+}
+
+/* Adds a row's sums in int32 to double. */
+#define FLUSH16(at, s)                            \
+    "vcvtdq2pd %%xmm" s ", %%ymm0\n"              \
+    "vextracti128 $1, %%ymm" s ", %%xmm" s "\n"   \
+    "vcvtdq2pd %%xmm" s ", %%ymm1\n"              \
+    "vaddpd " at "(%[o]), %%ymm0, %%ymm0\n"       \
+    "vaddpd 32+" at "(%[o]), %%ymm1, %%ymm1\n"    \
+    "vmovapd %%ymm0, " at "(%[o])\n"              \
+    "vmovapd %%ymm1, 32+" at "(%[o])\n"
+#define ZERO(s) "vpxor %%xmm" s ", %%xmm" s ", %%xmm" s "\n"
+
+AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
+    __asm__ volatile(
+        ZERO("4") ZERO("5") ZERO("6") ZERO("7") ZERO("8") ZERO("9")
+        ZERO("10") ZERO("11") ZERO("12") ZERO("13") ZERO("14") ZERO("15")
+        BLOCKS("vpmaddwd", "vpaddd")
+        FLUSH16("0", "4") FLUSH16("64", "5") FLUSH16("128", "6") FLUSH16("192", "7")
+        FLUSH16("256", "8") FLUSH16("320", "9") FLUSH16("384", "10") FLUSH16("448", "11")
+        FLUSH16("512", "12") FLUSH16("576", "13") FLUSH16("640", "14") FLUSH16("704", "15")
+        : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
+        : [o] "r"(acc)
+        : "cc", "memory", ALL_YMM);
+}
+
+/* Sums the halves of every pair of products apart, as nothing bounds their sum: the
+ * lower ones are at most 2^16 - 1, and a slab has 2^9 pairs. */
+AVX2 static void avx2_wide16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
+    const __m256i mask = _mm256_set1_epi32(0xffff);
+    for (int r0 = 0; r0 < IG_MR; r0 += 2) {
+        __m256i lower[2][2], upper[2][2];
+        for (int r = 0; r < 2; r++)
+            for (int h = 0; h < 2; h++)
+                lower[r][h] = upper[r][h] = _mm256_setzero_si256();
+        for (size_t g = 0; g < blocks * IG_GROUPS; g++) {
+            const __m256i b0 = _mm256_load_si256((const __m256i *)(b + 2 * IG_NR * g));
+            const __m256i b1 = _mm256_load_si256((const __m256i *)(b + 2 * IG_NR * g) + 1);
+#pragma GCC unroll 2
+            for (int r = 0; r < 2; r++) {
+                int32_t w;
+                memcpy(&w, a + 2 * (IG_MR * g + r0 + r), 4);
+                const __m256i u = _mm256_set1_epi32(w);
+                const __m256i p0 = _mm256_madd_epi16(u, b0), p1 = _mm256_madd_epi16(u, b1);
+                lower[r][0] = _mm256_add_epi32(lower[r][0], _mm256_and_si256(p0, mask));
+                lower[r][1] = _mm256_add_epi32(lower[r][1], _mm256_and_si256(p1, mask));
+                upper[r][0] = _mm256_add_epi32(upper[r][0], _mm256_srai_epi32(p0, 16));
+                upper[r][1] = _mm256_add_epi32(upper[r][1], _mm256_srai_epi32(p1, 16));
+            }
+        }
+        int32_t x[2][IG_NR], y[2][IG_NR];
+        memcpy(x, lower, sizeof x);
+        memcpy(y, upper, sizeof y);
+        for (int r = 0; r < 2; r++)
+            for (int j = 0; j < IG_NR; j++)
+                acc[IG_NR * (r0 + r) + j] += x[r][j] + 65536.0 * y[r][j];
+    }
+}
+
+AVX2 static void avx2_kernel16(double *acc, const int16_t *a, const int16_t *b, size_t stride,
+                               const ig_run *runs, size_t nruns) {
+    (void)stride;
+    memset(acc, 0, sizeof *acc * IG_MR * IG_NR);
+    for (size_t i = 0, from = 0; i < nruns; from = runs[i++].end) {
+        const int16_t *ra = a + 2 * IG_MR * IG_GROUPS * from, *rb = b + 2 * IG_NR * IG_GROUPS * from;
+        if (runs[i].wide)
+            avx2_wide16(acc, ra, rb, runs[i].end - from);
+        else
+            avx2_narrow16(acc, ra, rb, runs[i].end - from);
+    }
 }
 
 /* Widens every product. |a| times b with the sign of a: a pair is at most
@@ -183,7 +258,8 @@ AVX2 static void avx2_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, si
     }
 }
 
-static const ig_table avx2_table = {1, 1, 1, avx2_survey, avx2_kernel, avx2_add, avx2_quantize};
+static const ig_table avx2_table = {1, 1, 1, avx2_survey, avx2_kernel, avx2_add, avx2_quantize, avx2_scale16,
+                                    avx2_survey16, avx2_kernel16};
 
 /* The VNNI instructions add four products to int32. A vector holds W columns; the
  * kernel takes two of them: a panel, or two panels. The instruction stands in
@@ -222,6 +298,58 @@ VNNI_KERNEL(avx512vnni_kernel, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, 
             _mm512_setzero_si512, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
             _mm512_sub_epi32, "vpdpbusd %2, %1, %0")
 
-static const ig_table avxvnni_table = {1, 0, 1, avx2_survey, avxvnni_kernel, avx2_add, avx2_quantize};
+/* The same for pairs of int16. A wide run is as many runs of one group. */
+#define VNNI_KERNEL16(name, target_, vec, W, zero, load, set1, widen_add, dp)                    \
+    __attribute__((target(target_))) static void name(                                           \
+        double *acc, const int16_t *a, const int16_t *b, size_t stride, const ig_run *runs,      \
+        size_t nruns) {                                                                          \
+        const size_t next = W < IG_NR ? 2 * W : stride / 2;                                      \
+        const size_t next_acc = W < IG_NR ? W : IG_MR * IG_NR;                                   \
+        memset(acc, 0, sizeof *acc * IG_MR * W * 2);                                             \
+        for (size_t i = 0, block = 0; i < nruns; block = runs[i++].end) {                        \
+            size_t left = (runs[i].end - block) * IG_GROUPS;                                     \
+            while (left > 0) {                                                                   \
+                size_t groups = runs[i].wide ? 1 : left;                                         \
+                left -= groups;                                                                  \
+                vec s[IG_MR][2];                                                                 \
+                _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++)                          \
+                    s[r][0] = s[r][1] = zero();                                                  \
+                for (; groups > 0; groups--, a += 2 * IG_MR, b += 2 * IG_NR) {                   \
+                    const vec b0 = load((const void *)b), b1 = load((const void *)(b + next));   \
+                    _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                    \
+                        int32_t w;                                                               \
+                        memcpy(&w, a + 2 * r, 4);                                                \
+                        const vec u = set1(w);                                                   \
+                        __asm__(dp : "+v"(s[r][0]) : "v"(u), "v"(b0));                           \
+                        __asm__(dp : "+v"(s[r][1]) : "v"(u), "v"(b1));                           \
+                    }                                                                            \
+                }                                                                                \
+                _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                        \
+                    widen_add(acc + IG_NR * r, s[r][0]);                                         \
+                    widen_add(acc + IG_NR * r + next_acc, s[r][1]);                              \
+                }                                                                                \
+            }                                                                                    \
+        }                                                                                        \
+    }
+
+#define ADD_256(to, s)                                                                             \
+    (_mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to),                                       \
+                                        _mm256_cvtepi32_pd(_mm256_castsi256_si128(s)))),           \
+     _mm256_storeu_pd((to) + 4, _mm256_add_pd(_mm256_loadu_pd((to) + 4),                           \
+                                              _mm256_cvtepi32_pd(_mm256_extracti128_si256(s, 1)))))
+#define ADD_512(to, s)                                                                             \
+    (_mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to),                                       \
+                                        _mm512_cvtepi32_pd(_mm512_castsi512_si256(s)))),           \
+     _mm512_storeu_pd((to) + 8, _mm512_add_pd(_mm512_loadu_pd((to) + 8),                           \
+                                              _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(s, 1)))))
+
+VNNI_KERNEL16(avxvnni_kernel16, "avx2,avxvnni", __m256i, 8, _mm256_setzero_si256, _mm256_loadu_si256,
+              _mm256_set1_epi32, ADD_256, "%{vex%} vpdpwssd %2, %1, %0")
+VNNI_KERNEL16(avx512vnni_kernel16, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, 16,
+              _mm512_setzero_si512, _mm512_loadu_si512, _mm512_set1_epi32, ADD_512,
+              "vpdpwssd %2, %1, %0")
+
+static const ig_table avxvnni_table = {1, 0, 1, avx2_survey, avxvnni_kernel, avx2_add, avx2_quantize, avx2_scale16,
+                                       avx2_survey16, avxvnni_kernel16};
 static const ig_table avx512vnni_table = {1, 0, 2, avx2_survey, avx512vnni_kernel, avx2_add,
-                                          avx2_quantize};
+                                          avx2_quantize, avx2_scale16, avx2_survey16, avx512vnni_kernel16};

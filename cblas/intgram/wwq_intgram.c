@@ -12,19 +12,7 @@
 static inline size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-/* The root of x >= 0, or a little more: Newton's steps come from above. The guess
- * halves the exponent and is within 4%, so that two steps reach 1e-6. */
-static inline float root(float x) {
-    uint32_t u;
-    float y;
-    memcpy(&u, &x, 4);
-    u = (u >> 1) + 0x1fbd1df5u;
-    memcpy(&y, &u, 4);
-    y = 0.5f * (y + x / y);
-    return 0.5f * (y + x / y);
-}
-
-/* The specification of a kernel. */
+/* The specification of the kernels. */
 static void scalar_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                           size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
                           size_t nruns) {
@@ -37,11 +25,22 @@ static void scalar_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_
                     acc[IG_NR * r + j] += (int8_t)a[4 * r + l] * b[4 * j + l];
 }
 
+static void scalar_kernel16(double *acc, const int16_t *a, const int16_t *b, size_t stride,
+                            const ig_run *runs, size_t nruns) {
+    (void)stride;
+    memset(acc, 0, sizeof *acc * IG_MR * IG_NR);
+    for (size_t g = 0; g < runs[nruns - 1].end * IG_GROUPS; g++, a += 2 * IG_MR, b += 2 * IG_NR)
+        for (int r = 0; r < IG_MR; r++)
+            for (int j = 0; j < IG_NR; j++)
+                acc[IG_NR * r + j] += (int32_t)a[2 * r] * b[2 * j] + (int32_t)a[2 * r + 1] * b[2 * j + 1];
+}
+
 #define FN(name) scalar_##name
 #define TARGET
 #include "intgram_quantize.h"
 
-static const ig_table scalar_table = {0, 0, 1, NULL, scalar_kernel, scalar_add, scalar_quantize};
+static const ig_table scalar_table = {0, 0, 1, NULL, scalar_kernel, scalar_add, scalar_quantize, scalar_scale16,
+                                      scalar_survey16, scalar_kernel16};
 
 #ifdef __x86_64__
 #include "intgram_x86.h"
@@ -104,25 +103,33 @@ int wwq_ig_force(const char *name) {
     return 0;
 }
 
-void wwq_ig_quantize(int8_t *dst, const float *src, size_t n, float scale, float qmax) {
-    sets[chosen].table->quantize(dst, src, n, scale, qmax);
+int wwq_ig_fast16(void) { return sets[chosen].table->kernel16 != scalar_kernel16; }
+
+double wwq_ig_quantize(int8_t *dst, const float *src, size_t n, float scale, float qmax) {
+    return sets[chosen].table->quantize(dst, src, n, scale, qmax);
 }
 
-/* One group of 4 elements of NR columns, whose bytes lie col and row apart. */
-static void pack_edge(int8_t *dst, const int8_t *q, size_t cols, size_t col, size_t rows, size_t row) {
+double wwq_ig_scale16(int16_t *dst, const float *src, size_t n, float factor) {
+    return sets[chosen].table->scale16(dst, src, n, factor);
+}
+
+/* One group of NR columns, whose elements of the given size lie col and row bytes
+ * apart. */
+static void pack_edge(int8_t *dst, const int8_t *q, size_t size, size_t cols, size_t col,
+                      size_t rows, size_t row) {
     memset(dst, 0, IG_B_GROUP);
     for (size_t j = 0; j < cols; j++)
         for (size_t l = 0; l < rows; l++)
-            dst[4 * j + l] = q[j * col + l * row];
+            memcpy(dst + 4 * j + size * l, q + j * col + l * row, size);
 }
 
-/* 4 rows of 16 bytes to 16 groups of 4. */
-static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ldq) {
+/* 4 rows of 16 bytes to 16 groups of 4, ld bytes apart. */
+static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ld) {
 #ifdef __x86_64__
     __m128i r0 = _mm_loadu_si128((const __m128i *)q);
-    __m128i r1 = _mm_loadu_si128((const __m128i *)(q + ldq));
-    __m128i r2 = _mm_loadu_si128((const __m128i *)(q + 2 * ldq));
-    __m128i r3 = _mm_loadu_si128((const __m128i *)(q + 3 * ldq));
+    __m128i r1 = _mm_loadu_si128((const __m128i *)(q + ld));
+    __m128i r2 = _mm_loadu_si128((const __m128i *)(q + 2 * ld));
+    __m128i r3 = _mm_loadu_si128((const __m128i *)(q + 3 * ld));
     __m128i l01 = _mm_unpacklo_epi8(r0, r1), h01 = _mm_unpackhi_epi8(r0, r1);
     __m128i l23 = _mm_unpacklo_epi8(r2, r3), h23 = _mm_unpackhi_epi8(r2, r3);
     __m128i *d = (__m128i *)dst;
@@ -131,20 +138,37 @@ static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ldq) {
     d[2] = _mm_unpacklo_epi16(h01, h23);
     d[3] = _mm_unpackhi_epi16(h01, h23);
 #elif defined(__aarch64__)
-    int8x16x4_t r = {{vld1q_s8(q), vld1q_s8(q + ldq), vld1q_s8(q + 2 * ldq), vld1q_s8(q + 3 * ldq)}};
+    int8x16x4_t r = {{vld1q_s8(q), vld1q_s8(q + ld), vld1q_s8(q + 2 * ld), vld1q_s8(q + 3 * ld)}};
     vst4q_s8(dst, r);
 #else
     for (int j = 0; j < IG_NR; j++)
         for (int l = 0; l < 4; l++)
-            dst[4 * j + l] = q[j + l * ldq];
+            dst[4 * j + l] = q[j + l * ld];
 #endif
 }
 
-/* Packs len elements of k columns to B panels stride apart. */
-static void pack_b(int8_t *b, size_t stride, int trans, size_t k, size_t len, size_t blocks,
-                   const int8_t *q, size_t ldq) {
-    const size_t panels = (k + IG_NR - 1) / IG_NR;
-    const size_t col = trans ? 1 : ldq, row = trans ? ldq : 1;
+/* 2 rows of 16 int16 to 16 groups of 2. */
+static inline void pack_rows16(int8_t *dst, const int8_t *q, size_t ld) {
+#ifdef __x86_64__
+    for (int h = 0; h < 2; h++) {
+        __m128i r0 = _mm_loadu_si128((const __m128i *)q + h);
+        __m128i r1 = _mm_loadu_si128((const __m128i *)(q + ld) + h);
+        _mm_storeu_si128((__m128i *)dst + 2 * h, _mm_unpacklo_epi16(r0, r1));
+        _mm_storeu_si128((__m128i *)dst + 2 * h + 1, _mm_unpackhi_epi16(r0, r1));
+    }
+#else
+    for (int j = 0; j < IG_NR; j++) {
+        memcpy(dst + 4 * j, q + 2 * j, 2);
+        memcpy(dst + 4 * j + 2, q + ld + 2 * j, 2);
+    }
+#endif
+}
+
+/* Packs len elements of k columns to B panels stride apart. ld counts bytes. */
+static void pack_b(int8_t *b, size_t stride, int trans, size_t size, size_t k, size_t len,
+                   size_t blocks, const int8_t *q, size_t ld) {
+    const size_t panels = (k + IG_NR - 1) / IG_NR, per = 4 / size; /* elements of a group */
+    const size_t col = trans ? size : ld, row = trans ? ld : size;
     /* Inner loops follow the rows of q. */
     for (size_t outer = 0; outer < (trans ? blocks : panels); outer++)
         for (size_t inner = 0; inner < (trans ? panels : blocks); inner++) {
@@ -152,15 +176,17 @@ static void pack_b(int8_t *b, size_t stride, int trans, size_t k, size_t len, si
             const size_t cols = min_size(IG_NR, k - IG_NR * p);
             for (size_t g = c * IG_GROUPS; g < (c + 1) * IG_GROUPS; g++) {
                 int8_t *dst = b + stride * p + IG_B_GROUP * g;
-                const size_t rows = 4 * g < len ? min_size(4, len - 4 * g) : 0;
-                const int8_t *src = rows ? q + 4 * g * row + IG_NR * p * col : q;
-                if (rows < 4 || cols < IG_NR)
-                    pack_edge(dst, src, cols, col, rows, row);
-                else if (trans)
-                    pack_rows(dst, src, ldq);
-                else
+                const size_t rows = per * g < len ? min_size(per, len - per * g) : 0;
+                const int8_t *src = rows ? q + per * g * row + IG_NR * p * col : q;
+                if (rows < per || cols < IG_NR)
+                    pack_edge(dst, src, size, cols, col, rows, row);
+                else if (!trans)
                     for (int j = 0; j < IG_NR; j++)
-                        memcpy(dst + 4 * j, src + j * ldq, 4);
+                        memcpy(dst + 4 * j, src + j * ld, 4);
+                else if (size == 1)
+                    pack_rows(dst, src, ld);
+                else
+                    pack_rows16(dst, src, ld);
             }
         }
 }
@@ -193,13 +219,11 @@ static void bound_a(ig_bounds *n, const ig_facts *facts, size_t p, size_t blocks
     const ig_bounds *x = &facts[first / IG_NR].bounds, *y = &facts[last / IG_NR].bounds;
     float total = 0;
     for (size_t s = 0; s * IG_SPAN < blocks; s++) {
-        uint16_t most = 0;
-        for (size_t i = first; i <= last; i++) {
-            uint16_t e = facts[i / IG_NR].square[s][i % IG_NR];
-            most = e > most ? e : most;
-        }
-        total += 8 * (float)most;
-        n->span[s] = root(8 * (float)most);
+        float most = 0;
+        for (size_t i = first; i <= last; i++)
+            most = maxf(most, facts[i / IG_NR].square[s][i % IG_NR]);
+        total += most;
+        n->span[s] = root(most);
         n->top_span[s] = max8(x->top_span[s], y->top_span[s]);
     }
     for (size_t c = 0; c < blocks; c++) {
@@ -209,55 +233,71 @@ static void bound_a(ig_bounds *n, const ig_facts *facts, size_t p, size_t blocks
     n->total = root(total);
 }
 
+/* Gives the bounds of panel x those of both x and y, for kernels that take two. */
+static void bound_both(ig_bounds *x, const ig_bounds *y, size_t blocks) {
+    x->total = maxf(x->total, y->total);
+    for (size_t s = 0; s * IG_SPAN < blocks; s++)
+        x->span[s] = maxf(x->span[s], y->span[s]);
+    for (size_t c = 0; c < blocks; c++)
+        x->block[c] = maxf(x->block[c], y->block[c]);
+}
+
 /* Cuts the slab of a tile into runs. In a narrow run every lane's sum keeps to
  *
- *   |sum a b| <= sum over blocks |a| |b| <= LIMIT (Cauchy and Schwarz)
+ *   |sum a b| <= sum over blocks |a| |b| <= limit (Cauchy and Schwarz)
  *
- * where LIMIT leaves room below 2^15 for the rounding of norms; and no single
- * instruction, whose sums saturate, exceeds (bias + top) * pair < 2^15. */
+ * where limit leaves room below 2^15 or 2^31 for the rounding of norms; and, unless
+ * that can never be, no single instruction, whose sums saturate, exceeds
+ * (bias + top) * pair < 2^15. */
 #define LIMIT 32700.0f
-static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t blocks, int bias) {
-    const int never = 4 * bias * bias < 32768; /* saturates */
-    if (never && a->total * b->total <= LIMIT) {
+#define LIMIT16 2.1470e9f
+static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t blocks, int bias,
+                   int never, float limit) {
+    if (never && a->total * b->total <= limit) {
         runs[0] = (ig_run){(uint16_t)blocks, 0};
         return 1;
     }
     size_t n = 0;
-    float sum = 2 * LIMIT; /* nothing to go on with */
+    float sum = 2 * limit; /* nothing to go on with */
     for (size_t s = 0; s * IG_SPAN < blocks; s++) {
         const size_t end = min_size((s + 1) * IG_SPAN, blocks);
         float bound = a->span[s] * b->span[s];
-        if (bound <= LIMIT && (never || (bias + a->top_span[s]) * b->pair_span[s] < 32768)) {
-            n += sum + bound > LIMIT;
-            sum = sum + bound > LIMIT ? bound : sum + bound;
+        if (bound <= limit && (never || (bias + a->top_span[s]) * b->pair_span[s] < 32768)) {
+            n += sum + bound > limit;
+            sum = sum + bound > limit ? bound : sum + bound;
             runs[n - 1] = (ig_run){(uint16_t)end, 0};
             continue;
         }
         for (size_t c = s * IG_SPAN; c < end; c++) {
             bound = a->block[c] * b->block[c];
-            int wide = bound > LIMIT || (!never && (bias + a->top[c]) * b->pair[c] > 32767);
+            int wide = bound > limit || (!never && (bias + a->top[c]) * b->pair[c] > 32767);
             if (wide)
                 n += !n || !runs[n - 1].wide;
             else
-                n += sum + bound > LIMIT;
-            sum = wide ? 2 * LIMIT : sum + bound > LIMIT ? bound : sum + bound;
+                n += sum + bound > limit;
+            sum = wide ? 2 * limit : sum + bound > limit ? bound : sum + bound;
             runs[n - 1] = (ig_run){(uint16_t)(c + 1), (uint16_t)wide};
         }
     }
     return n;
 }
 
-/* Adds the part of a tile at row i, column j that lies in the upper triangle. */
-static void add_tile(const ig_table *t, double *c, size_t ldc, const int32_t *acc, size_t i,
-                     size_t j, size_t k) {
+/* Adds the part of a tile at row i, column j that lies in the upper triangle: of
+ * acc, or of acc16 if that is given. */
+static void add_tile(const ig_table *t, double *c, size_t ldc, const int32_t *acc,
+                     const double *acc16, size_t i, size_t j, size_t k) {
     const size_t rows = min_size(IG_MR, k - i), cols = min_size(IG_NR, k - j);
-    for (size_t r = 0; r < rows; r++, acc += IG_NR) {
+    for (size_t r = 0; r < rows; r++) {
         double *row = c + (i + r) * ldc + j;
-        if (i + r <= j && cols == IG_NR)
-            t->add(row, acc);
+        const size_t at = IG_NR * r;
+        if (acc16)
+            for (size_t l = i + r > j ? i + r - j : 0; l < cols; l++)
+                row[l] += acc16[at + l];
+        else if (i + r <= j && cols == IG_NR)
+            t->add(row, acc + at);
         else
             for (size_t l = i + r > j ? i + r - j : 0; l < cols; l++)
-                row[l] += acc[l];
+                row[l] += acc[at + l];
     }
 }
 
@@ -267,6 +307,7 @@ typedef struct {
     size_t blocks, b_stride, a_stride, bounds, b, a, size;
 } layout;
 
+/* m counts bytes of a column. */
 static layout lay_out(size_t k, size_t m) {
     layout l;
     const size_t slabs = (m + IG_SLAB - 1) / IG_SLAB;
@@ -283,18 +324,20 @@ static layout lay_out(size_t k, size_t m) {
     return l;
 }
 
-size_t wwq_ig_space(size_t k, size_t m) { return lay_out(k, m).size; }
+size_t wwq_ig_space(size_t k, size_t m, size_t size) { return lay_out(k, m * size).size; }
 
 #define B_PART 262144 /* bytes of B panels at a time, half of a common L2 cache */
 
-static void multiply_slab(const ig_table *t, const layout *l, const char *space, size_t k,
-                          size_t blocks, int qmax, double *c, size_t ldc) {
+/* size is that of an element. */
+static void multiply_slab(const ig_table *t, const layout *l, size_t size, const char *space,
+                          size_t k, size_t blocks, int qmax, double *c, size_t ldc) {
     const ig_facts *facts = (const ig_facts *)space;
     const ig_bounds *bounds = (const ig_bounds *)(space + l->bounds);
-    const int8_t *b = (const int8_t *)(space + l->b);
-    const uint8_t *a = (const uint8_t *)(space + l->a);
+    const char *b = space + l->b, *a = space + l->a;
     const size_t panels = (k + IG_NR - 1) / IG_NR, width = t->b_panels * IG_NR;
     const size_t step = l->b_stride < B_PART / 2 ? B_PART / l->b_stride / 2 * 2 : 2;
+    const int never = size == 2 || 4 * qmax * qmax < 32768;
+    const float limit = size == 2 ? LIMIT16 : LIMIT;
     for (size_t j0 = 0; j0 < panels; j0 += step) {
         const size_t j1 = min_size(j0 + step, panels);
         for (size_t i0 = 0; i0 < min_size(k, j1 * IG_NR); i0 += IG_PLANNED) {
@@ -304,47 +347,75 @@ static void multiply_slab(const ig_table *t, const layout *l, const char *space,
                 j += t->b_panels;
             for (; j < j1; j += t->b_panels) {
                 ig_run runs[IG_BLOCKS];
-                const size_t nruns =
-                    t->planned ? plan(runs, &bounds[i0 / IG_PLANNED], &facts[j].bounds, blocks, qmax) : 0;
+                const size_t nruns = size == 2 || t->planned ? plan(runs, &bounds[i0 / IG_PLANNED], &facts[j].bounds,
+                                                                    blocks, qmax, never, limit)
+                                                             : 0;
                 const size_t i1 = min_size(min_size(i0 + IG_PLANNED, k), j * IG_NR + width);
                 for (size_t i = i0; i < i1; i += IG_MR) {
-                    _Alignas(64) int32_t acc[2 * IG_MR * IG_NR];
+                    _Alignas(64) union {
+                        int32_t i32[2 * IG_MR * IG_NR];
+                        double f64[2 * IG_MR * IG_NR];
+                    } acc;
                     for (size_t r = 0; r < IG_MR && i + r < k; r++) {
                         double *row = c + (i + r) * ldc + j * IG_NR;
                         __builtin_prefetch(row, 1);
                         __builtin_prefetch(row + min_size(8, k - 1 - j * IG_NR), 1);
                     }
-                    t->kernel(acc, a + l->a_stride * (i / IG_MR), b + l->b_stride * j, l->b_stride,
-                              blocks, qmax, &facts[j], runs, nruns);
-                    for (size_t x = 0; x < t->b_panels && j + x < panels; x++)
+                    const char *pa = a + l->a_stride * (i / IG_MR), *pb = b + l->b_stride * j;
+                    if (size == 2)
+                        t->kernel16(acc.f64, (const int16_t *)pa, (const int16_t *)pb, l->b_stride, runs, nruns);
+                    else
+                        t->kernel(acc.i32, (const uint8_t *)pa, (const int8_t *)pb, l->b_stride, blocks, qmax,
+                                  &facts[j], runs, nruns);
+                    for (size_t x = 0, at = 0; x < t->b_panels && j + x < panels; x++, at += IG_MR * IG_NR)
                         if (i < (j + x + 1) * IG_NR)
-                            add_tile(t, c, ldc, acc + x * IG_MR * IG_NR, i, (j + x) * IG_NR, k);
+                            add_tile(t, c, ldc, acc.i32 + at, size == 2 ? acc.f64 + at : NULL, i, (j + x) * IG_NR, k);
                 }
             }
         }
     }
 }
 
-void wwq_ig_syrk(int trans, size_t k, size_t m, const int8_t *q, size_t ldq, int qmax, double *c,
-                 size_t ldc, void *space) {
+/* qmax counts for int8 only. */
+static void syrk(int trans, size_t size, size_t k, size_t m, const void *q, size_t ldq, int qmax,
+                 double *c, size_t ldc, void *space) {
     const ig_table *t = sets[chosen].table;
-    const layout l = lay_out(k, m);
-    const int bias = t->biased ? qmax : 0;
-    const size_t panels = (k + IG_NR - 1) / IG_NR;
+    const layout l = lay_out(k, m * size);
+    const int bias = t->biased && size == 1 ? qmax : 0;
+    const size_t panels = (k + IG_NR - 1) / IG_NR, slab = l.blocks * IG_BLOCK / size;
+    const size_t ld = ldq * size, next = trans ? ld : size;
     char *at = space;
     ig_facts *facts = (ig_facts *)at;
     ig_bounds *bounds = (ig_bounds *)(at + l.bounds);
     int8_t *b = (int8_t *)(at + l.b);
-    for (size_t from = 0; from < m; from += l.blocks * IG_BLOCK) {
-        const size_t len = min_size(l.blocks * IG_BLOCK, m - from);
-        const size_t blocks = (len + IG_BLOCK - 1) / IG_BLOCK;
-        pack_b(b, l.b_stride, trans, k, len, blocks, q + from * (trans ? ldq : 1), ldq);
+    for (size_t from = 0; from < m; from += slab) {
+        const size_t len = min_size(slab, m - from);
+        const size_t blocks = (len * size + IG_BLOCK - 1) / IG_BLOCK;
+        pack_b(b, l.b_stride, trans, size, k, len, blocks, (const int8_t *)q + from * next, ld);
         memset(b + l.b_stride * panels, 0, 2 * l.b_stride);
-        for (size_t p = 0; t->survey && p < panels + 2; p++)
-            t->survey(&facts[p], b + l.b_stride * p, blocks, bias);
-        for (size_t p = 0; t->planned && p * IG_PLANNED < k; p++)
-            bound_a(&bounds[p], facts, p, blocks);
+        for (size_t p = 0; p < panels + 2; p++) {
+            if (size == 2)
+                t->survey16(&facts[p], (const int16_t *)(b + l.b_stride * p), blocks);
+            else if (t->survey)
+                t->survey(&facts[p], b + l.b_stride * p, blocks, bias);
+        }
+        if (size == 2 || t->planned)
+            for (size_t p = 0; p * IG_PLANNED < k; p++)
+                bound_a(&bounds[p], facts, p, blocks);
+        if (size == 2 && t->b_panels == 2)
+            for (size_t p = 0; p < panels; p += 2)
+                bound_both(&facts[p].bounds, &facts[p + 1].bounds, blocks);
         pack_a((uint8_t *)(at + l.a), l.a_stride, b, l.b_stride, k, blocks * IG_GROUPS, bias);
-        multiply_slab(t, &l, at, k, blocks, qmax, c, ldc);
+        multiply_slab(t, &l, size, at, k, blocks, qmax, c, ldc);
     }
+}
+
+void wwq_ig_syrk(int trans, size_t k, size_t m, const int8_t *q, size_t ldq, int qmax, double *c,
+                 size_t ldc, void *space) {
+    syrk(trans, 1, k, m, q, ldq, qmax, c, ldc, space);
+}
+
+void wwq_ig_syrk16(int trans, size_t k, size_t m, const int16_t *q, size_t ldq, double *c,
+                   size_t ldc, void *space) {
+    syrk(trans, 2, k, m, q, ldq, 0, c, ldc, space);
 }

@@ -178,3 +178,65 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestUnits: where a level has a unit, every dequantized weight is a whole multiple of
+// it, and the largest unit was found; bfloat16 has one at all widths, float16 at
+// widths of up to 5.
+func TestUnits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	x := make([]float32, 4000)
+	for _, out := range []checkpoint.DType{checkpoint.BF16, checkpoint.F16, checkpoint.F32} {
+		for bits := 2; bits <= 8; bits++ {
+			for _, scheme := range []Scheme{Symmetric, Asymmetric} {
+				for range 20 {
+					size := float32(math.Exp(1.5 * rng.NormFloat64()))
+					for i := range x {
+						x[i] = size * float32(rng.NormFloat64())
+					}
+					q, err := New(Level{scheme, bits}, kernel.FindRange(x), out)
+					if err != nil {
+						t.Fatal(err)
+					}
+					unit, ok := q.Units(math.MaxInt16)
+					if must := scheme == Symmetric && (out == checkpoint.BF16 || out == checkpoint.F16 && bits <= 5); must && !ok {
+						t.Errorf("%v in %v: no unit", q.level, out)
+					}
+					if !ok {
+						continue
+					}
+					if _, e := math.Frexp(float64(unit)); math.Ldexp(0.5, e) != float64(unit) {
+						t.Errorf("the unit %v is no power of two", unit)
+					}
+					y, odd := make([]float32, len(x)), false
+					q.Apply(y, x)
+					for _, v := range y {
+						n := float64(v) / float64(unit)
+						if n != math.Trunc(n) || math.Abs(n) > math.MaxInt16 {
+							t.Fatalf("%v in %v: %v is %v times %v", q.level, out, v, n, unit)
+						}
+						odd = odd || math.Mod(n, 2) != 0
+					}
+					if !odd {
+						t.Errorf("%v in %v: all weights are even multiples of %v", q.level, out, unit)
+					}
+				}
+			}
+		}
+	}
+	for _, l := range []Level{FP16, {Symmetric, 12}} {
+		q, err := New(l, kernel.FindRange(x), checkpoint.BF16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := q.Units(math.MaxInt16); ok {
+			t.Errorf("%v has a unit", l)
+		}
+	}
+	tiny, err := New(Level{Symmetric, 4}, kernel.Range{Min: -1e-40, Max: 1e-40}, checkpoint.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unit, ok := tiny.Units(math.MaxInt16); ok {
+		t.Errorf("the unit %v has no inverse", unit)
+	}
+}

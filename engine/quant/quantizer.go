@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
@@ -80,8 +81,33 @@ func New(l Level, r kernel.Range, out checkpoint.DType) (*Quantizer, error) {
 	return q, nil
 }
 
-// MaxIntegerBits is the largest width whose codes fit the integer Gram kernels.
+// MaxIntegerBits is the largest width for which Integers and Units look.
 const MaxIntegerBits = 8
+
+// values returns the dequantized weights that a level of up to MaxIntegerBits has:
+// those of codes 1 to qmax of a symmetric one (the others are their negatives, and
+// 0), those of all codes of an asymmetric one; nil for other levels and for tensors
+// that stay as they are.
+func (q *Quantizer) values() []float32 {
+	if q.constant || q.level.Bits > MaxIntegerBits {
+		return nil
+	}
+	var v []float32
+	switch q.level.Scheme {
+	case Symmetric:
+		v = make([]float32, int(q.sym.QMax))
+		for i := range v {
+			v[i] = float32(i+1) * q.sym.Scale
+		}
+	case Asymmetric:
+		v = make([]float32, int(q.asym.QMax)+1)
+		for i := range v {
+			v[i] = float32(float32(i)*q.asym.Scale) + q.asym.Min
+		}
+	}
+	Round(v, q.out)
+	return v
+}
 
 // Integers reports whether the dequantized weights are exactly step times the
 // codes, whole numbers between -qmax and qmax. That is so at symmetric levels of
@@ -90,19 +116,14 @@ const MaxIntegerBits = 8
 // types where the rounded value of every code happens to be the code times that
 // of code 1: always at 2 bits, and now and then at 3.
 func (q *Quantizer) Integers() (step float64, qmax int, ok bool) {
-	if q.level.Scheme != Symmetric || q.constant || q.level.Bits > MaxIntegerBits {
+	values := q.values()
+	if q.level.Scheme != Symmetric || values == nil {
 		return 0, 0, false
 	}
 	qmax = int(q.sym.QMax)
-	step = float64(q.sym.Scale)
 	if q.out == checkpoint.F32 || q.out == checkpoint.F64 {
-		return step, qmax, true
+		return float64(q.sym.Scale), qmax, true
 	}
-	values := make([]float32, qmax)
-	for i := range values {
-		values[i] = float32(i+1) * q.sym.Scale
-	}
-	Round(values, q.out)
 	step = float64(values[0])
 	for i, v := range values {
 		if float64(v) != float64(i+1)*step {
@@ -110,6 +131,36 @@ func (q *Quantizer) Integers() (step float64, qmax int, ok bool) {
 		}
 	}
 	return step, qmax, true
+}
+
+// Units returns the largest power of two of which all dequantized weights are whole
+// multiples, if no multiple exceeds most, which must be below 2^24. A b-bit level in
+// a type of p significant bits has one for most = 2^(b+p-1): bfloat16 (8) at up to 8
+// bits and float16 (11) at up to 5 for 16-bit integers.
+func (q *Quantizer) Units(most int) (unit float32, ok bool) {
+	low, high := math.MaxInt, float32(0)
+	values := q.values()
+	for _, v := range values {
+		if v == 0 {
+			continue
+		}
+		// v = mantissa * 2^exponent, and the last digit of mantissa is lost to the unit.
+		b := math.Float32bits(v)
+		exponent, mantissa := int(b>>23&0xff), b&0x7fffff
+		if exponent == 0 {
+			exponent = 1
+		} else {
+			mantissa |= 0x800000
+		}
+		low = min(low, exponent-150+bits.TrailingZeros32(mantissa))
+		high = max(high, float32(math.Abs(float64(v))))
+	}
+	// The inverse of the unit must be a float32, too.
+	if high == 0 || low < -126 {
+		return 0, false
+	}
+	unit = float32(math.Ldexp(1, low))
+	return unit, high <= float32(most)*unit
 }
 
 // Scale returns the step between neighbouring values, 0 for the fp16 level and

@@ -58,6 +58,7 @@ func (s *Solver) singularValues(ws *Workspace, m Matrix, live []int, sigma []flo
 	k, long, r := m.short(), m.long(), len(live)
 	p := min(PanelLength(k), long)
 	height := min(2*r, long)
+	ws.single = grow(ws.single, p*k)
 	ws.gram = grow(ws.gram, height*r)
 	rows := 0 // of the stack that are in use
 	for first := 0; first < long; first += p {
