@@ -116,7 +116,9 @@ func (p *Plan) PeakBytes(threads int) int64 {
 
 // workerBytes returns what a worker takes for a layer: the spectrum and the pieces of
 // its panels, with their codes.
-func workerBytes(l *Layer) int64 { return spectrum.Bytes(l.Rows, l.Cols) + 10*pieceLength }
+func workerBytes(l *Layer, opts *Options) int64 {
+	return spectrum.Bytes(l.Rows, l.Cols, opts.Precision) + 10*pieceLength
+}
 
 // Describe plans the analysis of a checkpoint from its headers alone: no weight
 // is read. Duplicates of tensors and weights that are not finite show only when
@@ -139,7 +141,7 @@ func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
 				layers[i].ID = id
 				id++
 			}
-			ts.Bytes = workerBytes(&layers[0])
+			ts.Bytes = workerBytes(&layers[0], &opts)
 		}
 		p.Tensors = append(p.Tensors, ts)
 	}

@@ -47,7 +47,9 @@ type Options struct {
 	// Memory is a budget in bytes, 0 for none: no more layers are analysed at once
 	// than [Plan.PeakBytes] allows. If one is too much, the analysis is refused.
 	Memory int64
-	// Precision is spectrum.Double, the default, or spectrum.Single.
+	// Precision is spectrum.Double, the default, spectrum.Single, or spectrum.Auto:
+	// float32 eigenvalues where their errors can change no rank and no choice of xmin,
+	// and move no exponent by 1e-3 (for the metrics of each row, see Row.Method).
 	Precision spectrum.Precision
 	// BLAS and LAPACK name the backends; empty is the default of the build.
 	BLAS, LAPACK string
@@ -97,8 +99,8 @@ func (o *Options) Validate() error {
 			return fmt.Errorf("unknown layer type %q: types are %v", t, LayerTypes)
 		}
 	}
-	if o.Precision != "" && o.Precision != spectrum.Double && o.Precision != spectrum.Single {
-		return fmt.Errorf("unknown precision %q: %s or %s", o.Precision, spectrum.Double, spectrum.Single)
+	if o.Precision != "" && !slices.Contains(spectrum.Precisions, o.Precision) {
+		return fmt.Errorf("unknown precision %q: precisions are %v", o.Precision, spectrum.Precisions)
 	}
 	if o.DequantDType != checkpoint.InvalidDType && !o.DequantDType.Analysable() {
 		return fmt.Errorf("weights cannot be dequantized to %v", o.DequantDType)

@@ -29,16 +29,26 @@ func (w *worker) compute(t task) Row {
 		return *refusedRow(layer, level, FitRefused, err.Error())
 	}
 	meter := quant.NewErrorMeter(q)
+	row := Row{Layer: layer, Level: level}
+	// With several slices the eigenvalues of all make the fit, and each has few.
+	var accept func(*spectrum.Spectrum) bool
+	if layer.Slices == 1 {
+		accept = func(sp *spectrum.Spectrum) bool {
+			return certain(row.measure([]*spectrum.Spectrum{sp}), &row, sp.Error)
+		}
+	}
 	spectra := make([]*spectrum.Spectrum, layer.Slices)
 	for s := range spectra {
 		m := panels{layer: layer, stored: t.tensor.slice(layer, s), q: q, meter: meter, buf: &w.buf}
-		spectra[s], err = r.solver.Compute(&w.ws, m.matrix(r.opts))
+		spectra[s], err = r.solver.Compute(&w.ws, m.matrix(r.opts), accept)
 		if err != nil {
 			return *refusedRow(layer, level, FitRefused, err.Error())
 		}
 	}
-	row := Row{Layer: layer, Level: level}
-	row.measure(spectra)
+	if spectra[0].Method != spectrum.Eigen32 { // else it has been measured
+		row = Row{Layer: layer, Level: level}
+		row.measure(spectra)
+	}
 	if !r.opts.KeepEigenvalues {
 		row.Eigenvalues = nil
 	}

@@ -44,6 +44,8 @@ func (netlib) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
 	return nil
 }
 
+func (netlib) Error32(n int) float64 { return libraryError32(n) }
+
 func (netlib) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {

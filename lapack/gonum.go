@@ -48,6 +48,9 @@ func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) er
 // diagonal, whose eigenvalues are plus and minus the singular values. gonum's
 // Dgesvd (v0.17.0) is not used: on some rank-deficient matrices its Dbdsqr
 // returns, without an error, values that are wrong in the third digit.
+// Error32 is that of rounding the matrix and the result: between them is float64.
+func (goBackend) Error32(int) float64 { return 4 * ulp32 }
+
 func (goBackend) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {

@@ -44,6 +44,13 @@ type Backend interface {
 	// SymEigenvalues32 does the same in float32.
 	SymEigenvalues32(n int, a []float32, lda int, w []float32) error
 
+	// Error32 bounds the absolute error of the eigenvalues that SymEigenvalues32 finds
+	// for a symmetric matrix rounded to float32, as a part of its norm. It is about
+	// twice the largest error seen, over Gram matrices of ten kinds up to n = 4096
+	// (docs/PERFORMANCE.md); what can be proven of Householder reductions is n times as
+	// much and says nothing.
+	Error32(n int) float64
+
 	// SingularValues overwrites s with the min(m, n) singular values of the m×n
 	// matrix a in descending order. The absolute error of each is a small
 	// multiple of eps*norm(a).
@@ -117,6 +124,13 @@ func checkSingular(m, n, lenA, lda, lenS int) int {
 	}
 	return min(m, n)
 }
+
+// ulp32 is half the spacing of float32 numbers at 1.
+const ulp32 = 0x1p-24
+
+// libraryError32 is Error32 of the LAPACK libraries: float32 throughout, with errors
+// that grow with n (measured for OpenBLAS).
+func libraryError32(n int) float64 { return (16 + float64(n)/2) * ulp32 }
 
 // infoError turns LAPACK's info into an error. A negative info is a wrong
 // argument, which is a fault of this package, never of the matrix.

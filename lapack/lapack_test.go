@@ -16,6 +16,7 @@ func TestConformance(t *testing.T) {
 		t.Run("backend="+b.Name(), func(t *testing.T) {
 			t.Run("SymEigenvalues", func(t *testing.T) { testlapack.SymEigenvaluesTest(t, b) })
 			t.Run("SymEigenvalues32", func(t *testing.T) { testlapack.SymEigenvalues32Test(t, b) })
+			t.Run("Error32", func(t *testing.T) { testlapack.Error32Test(t, b) })
 			t.Run("SingularValues", func(t *testing.T) { testlapack.SingularValuesTest(t, b) })
 			t.Run("LowRank", func(t *testing.T) { testlapack.LowRankTest(t, b) })
 			t.Run("QR", func(t *testing.T) { testlapack.QRTest(t, b) })

@@ -62,6 +62,8 @@ func (shim) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
 	return infoError("ssyevd", int(info))
 }
 
+func (shim) Error32(n int) float64 { return libraryError32(n) }
+
 func (shim) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {

@@ -96,7 +96,7 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 		library += ", kernels " + e.Library.Core
 	}
 	p("C library: %s", library)
-	svd, deficient, single, rows, trace := 0, 0, 0, 0, 0.0
+	svd, deficient, single, eigen, rows, trace := 0, 0, 0, 0, 0, 0.0
 	for k := range res.Rows {
 		for i := range res.Rows[k] {
 			r := &res.Rows[k][i]
@@ -112,6 +112,8 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 				deficient++
 			case spectrum.Gram32:
 				single++
+			case spectrum.Eigen32:
+				eigen++
 			}
 		}
 	}
@@ -119,6 +121,9 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 		rows, res.Elapsed.Seconds(), deficient, svd)
 	if single > 0 {
 		p("%d in float32 (--precision single)", single)
+	}
+	if eigen > 0 {
+		p("%d with eigenvalues in float32, certain in rank and xmin, and in alpha to 1e-3 (--precision auto)", eigen)
 	}
 	p("check: sum of eigenvalues against squared Frobenius norm, largest relative error %.1e", trace)
 	if res.Interrupted {

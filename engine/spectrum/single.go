@@ -11,6 +11,49 @@ import (
 // squaresLength is how many elements are widened at once to sum their squares.
 const squaresLength = 1 << 12
 
+// inRange reports whether sums of squares up to the given one, and eigenvalues that
+// matter, stay within the range of float32.
+func inRange(frobenius float64) bool { return frobenius > 1e-20 && frobenius < 1e30 }
+
+// eigenvalues32 returns the spectrum of the k×k Gram matrix in ws.gram, computed in
+// float32. It leaves that as it is, and returns nil if the solver fails, numbers leave
+// the range of float32, or the trace is off.
+func (s *Solver) eigenvalues32(ws *Workspace, k int, frobenius float64) *Spectrum {
+	if !inRange(frobenius) {
+		return nil
+	}
+	ws.gram32 = grow(ws.gram32, k*k)
+	for i := range k {
+		dst := ws.gram32[i*k+i : (i+1)*k]
+		for j, v := range ws.gram[i*k+i : (i+1)*k] {
+			dst[j] = float32(v)
+		}
+	}
+	buf := make([]float64, 2*k)
+	sp := &Spectrum{Sigma: buf[:k], Lambda: buf[k:], FrobeniusSquared: frobenius, Method: Eigen32}
+	if !s.solve32(ws, sp) {
+		return nil
+	}
+	// The rounding of the matrix is part of the bound.
+	sp.Error = s.LAPACK.Error32(k) * sp.Lambda[k-1]
+	return sp
+}
+
+// solve32 fills in sp from the eigenvalues of ws.gram32, which it destroys. Such as
+// come out below zero become zero.
+func (s *Solver) solve32(ws *Workspace, sp *Spectrum) bool {
+	k := len(sp.Lambda)
+	w := make([]float32, k)
+	if err := s.LAPACK.SymEigenvalues32(k, ws.gram32, k, w); err != nil {
+		return false
+	}
+	for i, l := range w {
+		sp.Lambda[i] = math.Max(float64(l), 0)
+		sp.Sigma[i] = math.Sqrt(sp.Lambda[i])
+	}
+	return sp.checkTrace(traceToleranceSingle) == nil
+}
+
 // computeSingle computes the spectrum in float32. It returns false if that does not
 // do: an eigenvalue is too small to be told from zero, the squares leave the range of
 // float32, the solver fails, or the trace is off. sp is then to be computed in float64.
@@ -38,22 +81,12 @@ func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) bool {
 		beta = 1
 	}
 	// Squares of large or tiny weights may leave the range of float32.
-	if !(frobenius > 1e-20 && frobenius < 1e30) {
-		return false
-	}
-	w := make([]float32, k)
-	if err := s.LAPACK.SymEigenvalues32(k, ws.gram32, k, w); err != nil {
-		return false
-	}
-	if float64(w[0]) <= SingleError(long)*float64(w[k-1]) {
-		return false
-	}
-	for i, l := range w {
-		sp.Lambda[i] = float64(l)
-		sp.Sigma[i] = math.Sqrt(sp.Lambda[i])
-	}
 	sp.FrobeniusSquared = frobenius
-	if sp.checkTrace(traceToleranceSingle) != nil {
+	if !inRange(frobenius) || !s.solve32(ws, sp) {
+		return false
+	}
+	sp.Error = SingleError(long) * sp.Lambda[k-1]
+	if sp.Lambda[0] <= sp.Error {
 		return false
 	}
 	sp.Method = Gram32

@@ -81,6 +81,8 @@ const (
 	GramRank Method = "gram+rank" // eigenvalues that are exactly zero found by the rank modulo a prime
 	SVD      Method = "svd"
 	Gram32   Method = "gram float32"
+	// Eigen32 is a Gram matrix in float64 and its eigenvalues in float32.
+	Eigen32 Method = "gram, float32 eigenvalues"
 )
 
 // A Precision says in which arithmetic spectra are computed.
@@ -93,7 +95,13 @@ const (
 	// smallest eigenvalue turns out larger than [SingleError], so that ranks are
 	// certain, and float64 for all others.
 	Single Precision = "single"
+	// Auto is float64 for the Gram matrix and float32 for the eigenvalues where the
+	// caller of [Solver.Compute] accepts them, knowing their errors; else float64.
+	Auto Precision = "auto"
 )
+
+// Precisions lists all.
+var Precisions = []Precision{Double, Single, Auto}
 
 // SingleError bounds the absolute error of an eigenvalue in single precision,
 // relative to the largest, for a matrix whose larger side is n: 4 (4 + sqrt(n))
@@ -110,6 +118,9 @@ type Spectrum struct {
 	FrobeniusSquared float64
 	TraceError       float64
 	Method           Method
+	// Error bounds the absolute error of every eigenvalue if they were computed in
+	// float32, and is 0 otherwise: it is then that of float64.
+	Error float64
 }
 
 // A Solver computes spectra with given backends. It is safe for concurrent use,
@@ -142,18 +153,28 @@ const integerBytes = 5 << 10
 // Bytes estimates the memory that [Solver.Compute] takes for a matrix of these
 // dimensions: Gram matrix, the solver's copy of it, panels in all types, and the
 // buffers of the integer product. The stack of the SVD route takes the place of the
-// first two.
-func Bytes(rows, cols int) int64 {
+// first two. In other precisions than [Double] there is a Gram matrix in float32, too.
+func Bytes(rows, cols int, precision Precision) int64 {
 	m := Matrix{Rows: rows, Cols: cols}
 	k := int64(m.short())
 	p := min(int64(PanelLength(m.short())), int64(m.long()))
-	return 16*k*k + (8+4+2)*p*k + integerBytes*k
+	bytes := 16*k*k + (8+4+2)*p*k + integerBytes*k
+	if precision == Single || precision == Auto {
+		bytes += 4 * k * k
+	}
+	return bytes
 }
 
 // Compute returns the spectrum of m. It fails with lapack.ErrNotConverged or
 // ErrTrace, both faults of the solver on this matrix. The result does not share
 // memory with ws.
-func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
+//
+// In precision [Auto], accept is asked whether eigenvalues computed in float32, with
+// the errors that the spectrum states, are good enough; if not, or if accept is nil,
+// all is in float64. It is not asked about square matrices, whose smallest eigenvalues
+// are below the errors of float32 as a rule, nor about such as have zero rows or
+// columns.
+func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (*Spectrum, error) {
 	k := m.short()
 	if k > lapack.MaxN {
 		return nil, fmt.Errorf("the smaller side, %d, is above %d, the limit of 32-bit LAPACK indices", k, lapack.MaxN)
@@ -169,6 +190,8 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 		if s.computeSingle(ws, m, sp) {
 			return sp, nil
 		}
+		clear(buf)
+		sp.Error = 0
 		pass = 1
 	}
 	if m.Integers != nil {
@@ -182,6 +205,11 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	// what follows. Low-bit weights have many.
 	live := liveColumns(ws.gram, k)
 	r := len(live)
+	if s.Precision == Auto && accept != nil && r == k && m.Rows != m.Cols {
+		if single := s.eigenvalues32(ws, k, sp.FrobeniusSquared); single != nil && accept(single) {
+			return single, nil
+		}
+	}
 	if r > 0 {
 		compress(ws.gram, k, live)
 		if err := s.LAPACK.SymEigenvalues(r, ws.gram, r, sp.Lambda[k-r:]); err != nil {

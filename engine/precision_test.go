@@ -1,0 +1,136 @@
+package engine_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+)
+
+// planted returns a matrix whose singular values squared follow a power law of the
+// given exponent: orthogonal-looking factors around a diagonal.
+func planted(seed uint64, rows, cols int, alpha float64) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	k := min(rows, cols)
+	w := make([]float64, rows*cols)
+	for i := range k {
+		w[i*cols+i] = math.Pow(1-rng.Float64(), -0.5/(alpha-1))
+	}
+	// Reflections from both sides leave the singular values as they are.
+	for range 4 {
+		reflect(rng, rows, cols, func(i, j int) *float64 { return &w[i*cols+j] })
+		reflect(rng, cols, rows, func(i, j int) *float64 { return &w[j*cols+i] })
+	}
+	x := make([]float32, len(w))
+	for i, v := range w {
+		x[i] = float32(v)
+	}
+	return x
+}
+
+func reflect(rng *rand.Rand, n, m int, at func(i, j int) *float64) {
+	u, norm := make([]float64, n), 0.0
+	for i := range u {
+		u[i] = rng.NormFloat64()
+		norm += u[i] * u[i]
+	}
+	for j := range m {
+		dot := 0.0
+		for i := range u {
+			dot += u[i] * *at(i, j)
+		}
+		for i := range u {
+			*at(i, j) -= 2 * dot / norm * u[i]
+		}
+	}
+}
+
+// compareAuto holds a run in precision auto to one in double: no rank and no choice
+// may differ, no exponent by more than is promised. It returns how many rows have
+// float32 eigenvalues, of how many, and the largest move of an exponent.
+func compareAuto(t *testing.T, auto, double *engine.Result) (single, rows int, move float64) {
+	t.Helper()
+	for k := range double.Rows {
+		for i := range double.Rows[k] {
+			a, d := &auto.Rows[k][i], &double.Rows[k][i]
+			rows++
+			if a.Method != spectrum.Eigen32 {
+				if a.Alpha != d.Alpha && !(math.IsNaN(a.Alpha) && math.IsNaN(d.Alpha)) {
+					t.Errorf("%v %s: by %s, alpha %v, in double %v", d.Level, d.Layer.LongName, a.Method, a.Alpha, d.Alpha)
+				}
+				continue
+			}
+			single++
+			move = max(move, math.Abs(a.Alpha-d.Alpha))
+			if a.NumPLSpikes != d.NumPLSpikes || math.Abs(a.XMin/d.XMin-1) > 1e-3 || math.Abs(a.Alpha-d.Alpha) > 1e-3 ||
+				a.MatrixRank != d.MatrixRank || a.RankLoss != d.RankLoss || a.WeakRankLoss != d.WeakRankLoss || a.Status != d.Status {
+				t.Errorf("%v %s: in float32\n%+v, in double\n%+v", d.Level, d.Layer.LongName, a, d)
+			}
+			if a.Errors != d.Errors {
+				t.Errorf("%v %s: other errors of quantization", d.Level, d.Layer.LongName)
+			}
+		}
+	}
+	return single, rows, move
+}
+
+// TestAutoSynthetic: spectra with planted exponents, of noise, rank-deficient ones.
+func TestAutoSynthetic(t *testing.T) {
+	m := newMemory()
+	for i, alpha := range []float64{1.5, 2, 3, 4, 6} {
+		m.add("planted"+string(rune('a'+i))+".weight", planted(uint64(i), 200+10*i, 120, alpha), 200+10*i, 120)
+	}
+	m.add("noise.weight", gaussian(3, 300*100), 300, 100)
+	m.add("square.weight", gaussian(4, 100*100), 100, 100)
+	m.add("conv.weight", gaussian(5, 30*20*9), 30, 20, 3, 3)
+	low := gaussian(6, 150*90)
+	for i := range low { // the last third of the columns repeats the first
+		if i%90 >= 60 {
+			low[i] = low[i-60]
+		}
+	}
+	m.add("low.weight", low, 150, 90)
+	run := func(p spectrum.Precision) *engine.Result {
+		return m.analyze(t, "fp16,8,4,2", func(o *engine.Options) { o.Precision = p })
+	}
+	auto, double := run(spectrum.Auto), run(spectrum.Double)
+	single, rows, move := compareAuto(t, auto, double)
+	t.Logf("%d of %d rows in float32, alpha moves by %.1e at most", single, rows, move)
+	if single == 0 {
+		t.Error("no row in float32")
+	}
+	for k := range auto.Rows {
+		for _, r := range auto.Rows[k] {
+			if r.Method == spectrum.Eigen32 && (r.Layer.Rows == r.Layer.Cols || r.Layer.Slices > 1 || r.RankLoss > 0) {
+				t.Errorf("%v %s: in float32", r.Level, r.Layer.LongName)
+			}
+		}
+	}
+}
+
+// TestAutoSample does the same over the bundled sample.
+func TestAutoSample(t *testing.T) {
+	run := func(p spectrum.Precision) *engine.Result {
+		src, _, err := open.Open("../examples/gosrc-lm", open.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		opts := engine.DefaultOptions()
+		opts.Precision = p
+		res, err := engine.Analyze(context.Background(), src, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	single, rows, move := compareAuto(t, run(spectrum.Auto), run(spectrum.Double))
+	t.Logf("%d of %d rows in float32, alpha moves by %.1e at most", single, rows, move)
+	if single < rows/4 {
+		t.Errorf("only %d of %d rows in float32", single, rows)
+	}
+}
