@@ -21,7 +21,8 @@ import (
 // run. If ctx is cancelled, or reading fails, Analyze returns an error and, with
 // it, a result that holds what was finished. While it runs, the linked BLAS is
 // held to one thread a call (see cblas.LimitThreads); the parallelism is over
-// layers and levels. Results do not depend on the number of threads.
+// layers and levels, and inside large matrices where cores are left without any.
+// Results do not depend on the number of threads.
 //
 // The memory taken is about what [Plan.PeakBytes] says, and fewer threads run if that
 // is above opts.Memory. If one thread is too much, the error is ErrBudget.
@@ -52,7 +53,9 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 		plan:    plan,
 		levels:  slices.Clone(opts.Levels),
 		solver:  &spectrum.Solver{BLAS: blas, LAPACK: solver, Precision: opts.Precision},
+		cores:   cores{idle: opts.threads() - workers, busy: workers},
 	}
+	r.solver.Cores = &r.cores
 	slices.SortFunc(r.levels, func(a, b quant.Level) int {
 		if a.Less(b) {
 			return -1
@@ -66,7 +69,8 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 	res := &Result{
 		Source:      SourceInfo{Path: src.Path(), Format: src.Format(), Files: src.Files()},
 		Options:     opts,
-		Threads:     workers,
+		Threads:     opts.threads(),
+		Workers:     workers,
 		Env:         env,
 		Tensors:     plan.Tensors,
 		Levels:      r.levels,
@@ -87,6 +91,7 @@ type run struct {
 	plan    *Plan
 	levels  []quant.Level
 	solver  *spectrum.Solver
+	cores   cores
 
 	mu       sync.Mutex // guards what follows
 	rows     map[rowKey]*Row
@@ -119,6 +124,7 @@ func (r *run) analyze(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range r.workers {
 		workers.Go(func() {
+			defer r.cores.leave()
 			w := newWorker(r)
 			for t := range tasks {
 				if ctx.Err() == nil {

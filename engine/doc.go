@@ -30,7 +30,7 @@
 // Each eigenvalue has an absolute error of a few k*eps*lambda_max, k the smaller
 // dimension; ranks are those of the singular values. Every spectrum is checked:
 // its sum must equal the squared Frobenius norm to 1e-12. [Options].Precision can
-// allow float32 where ranks stay certain; exponents then move in the sixth digit.
+// allow float32 where it can change no rank and no choice of xmin.
 //
 // # Memory
 //
@@ -41,8 +41,9 @@
 //
 // # Threads
 //
-// Layers and levels are computed in parallel, each on one thread; results do not
-// depend on how many there are. While an analysis runs, the linked BLAS is held
+// Layers and levels are computed in parallel, each on one thread; cores that find no
+// layer of their own help inside large ones. Results do not depend on how many there
+// are. While an analysis runs, the linked BLAS is held
 // to one thread a call, for the whole process: a program that uses the same BLAS
 // elsewhere at that time will find it single-threaded.
 //

@@ -41,8 +41,9 @@ type Options struct {
 	// checkpoint.InvalidDType, the zero value, is the type of each tensor.
 	DequantDType checkpoint.DType
 
-	// Threads is the number of layers analysed at once; 0 takes all cores. The
-	// results do not depend on it.
+	// Threads is the number of cores to use; 0 takes all. Each has a layer of its own
+	// as long as there are as many, and as memory allows; what is left works inside
+	// large layers. The results do not depend on it.
 	Threads int
 	// Memory is a budget in bytes, 0 for none: no more layers are analysed at once
 	// than [Plan.PeakBytes] allows. If one is too much, the analysis is refused.
@@ -121,8 +122,8 @@ func (o *Options) UseBackend(name string) error {
 	return nil
 }
 
-// threads returns how many layers to analyse at once: what was asked for, or all
-// cores, but no more than may call the linked library at the same time.
+// threads returns how many cores to use: what was asked for, or all, but no more than
+// may call the linked library at the same time.
 func (o *Options) threads() int {
 	n := o.Threads
 	if n == 0 {

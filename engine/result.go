@@ -11,7 +11,8 @@ import (
 type Result struct {
 	Source  SourceInfo
 	Options Options
-	Threads int // layers that were analysed at once
+	Threads int // cores that were used at once
+	Workers int // layers that were analysed at once
 	Env     Environment
 	// Tensors accounts for every tensor of the checkpoint, in natural order of
 	// names.

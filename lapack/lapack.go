@@ -61,6 +61,14 @@ type Backend interface {
 	QR(m, n int, a []float64, lda int) error
 }
 
+// A Threaded backend can share one matrix among several threads. The results are
+// those of one, bit for bit.
+type Threaded interface {
+	Backend
+	SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) error
+	SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error
+}
+
 // backends holds every backend of this build, the preferred one first.
 var backends = available()
 

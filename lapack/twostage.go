@@ -13,17 +13,27 @@ func (twoStage) Name() string { return "twostage" }
 // SIMD returns the name of the instruction set that the twostage backend runs.
 func SIMD() string { return twostage.SIMD() }
 
-func (twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+func (t twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+	return t.SymEigenvaluesOn(1, n, a, lda, w)
+}
+
+func (t twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
+	return t.SymEigenvalues32On(1, n, a, lda, w)
+}
+
+// SymEigenvaluesOn takes no more threads than n/256.
+func (twoStage) SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) error {
 	checkSym(n, len(a), lda, len(w))
-	if err := twostage.Eigenvalues64(n, a, lda, w, 1); err != nil {
+	if err := twostage.Eigenvalues64(n, a, lda, w, threads); err != nil {
 		return infoError("twostage", 1)
 	}
 	return nil
 }
 
-func (twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
+// SymEigenvalues32On takes no more threads than n/256.
+func (twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error {
 	checkSym(n, len(a), lda, len(w))
-	if err := twostage.Eigenvalues32(n, a, lda, w, 1); err != nil {
+	if err := twostage.Eigenvalues32(n, a, lda, w, threads); err != nil {
 		return infoError("twostage", 1)
 	}
 	return nil

@@ -30,7 +30,13 @@ import "unsafe"
 // A Workspace keeps the scratch memory of Syrk from call to call. The zero value
 // is ready; it grows to what the largest call needs and may be dropped at any
 // time. One goroutine at a time may use it.
-type Workspace struct{ buf []int8 }
+type Workspace struct {
+	// Threads is on how many cores the next product runs; 0 is 1. The result does not
+	// depend on it. The pure-Go version takes one.
+	Threads int
+
+	buf []int8
+}
 
 // aligned returns n bytes at a multiple of align, with anything in them.
 func (w *Workspace) aligned(n, align int) []int8 {

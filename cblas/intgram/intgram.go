@@ -6,10 +6,10 @@ package intgram
 // reaches the whole package, and -std=c11 keeps gcc from contracting.
 
 // #cgo CFLAGS: -O3 -std=c11
-// #cgo noescape wwq_ig_syrk
-// #cgo nocallback wwq_ig_syrk
-// #cgo noescape wwq_ig_syrk16
-// #cgo nocallback wwq_ig_syrk16
+// #cgo noescape wwq_ig_pack
+// #cgo nocallback wwq_ig_pack
+// #cgo noescape wwq_ig_multiply
+// #cgo nocallback wwq_ig_multiply
 // #cgo noescape wwq_ig_quantize
 // #cgo nocallback wwq_ig_quantize
 // #cgo noescape wwq_ig_scale16
@@ -18,7 +18,11 @@ package intgram
 // #include "wwq_intgram.h"
 import "C"
 
-import "unsafe"
+import (
+	"runtime"
+	"sync"
+	"unsafe"
+)
 
 // SIMD returns the name of the instruction set in use: "avx512vnni", "avxvnni",
 // "avx2", "dotprod", "neon", "scalar", or "generic" for the Go loops.
@@ -47,14 +51,13 @@ func Force(name string) bool {
 // instruction set, as long as c holds whole numbers and no sum exceeds 2^53 in
 // magnitude. The lower triangle is neither read nor written. ws, which must not
 // be nil, holds about 5 kB for every row of c (less if m is below 2048), for any
-// m; a cgo call lasts the whole product, as those of a BLAS do.
+// m; a cgo call lasts a part of a slab.
 func Syrk(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
 	if !check(trans, k, m, len(q), ldq, qmax, len(c), ldc) {
 		return
 	}
-	space := ws.space(k, m, 1)
-	C.wwq_ig_syrk(flag(trans), C.size_t(k), C.size_t(m), (*C.int8_t)(&q[0]), C.size_t(ldq), C.int(qmax),
-		(*C.double)(&c[0]), C.size_t(ldc), unsafe.Pointer(&space[0]))
+	multiply(C.ig_product{q: unsafe.Pointer(&q[0]), k: C.size_t(k), m: C.size_t(m), ldq: C.size_t(ldq),
+		size: 1, trans: flag(trans), qmax: C.int(qmax)}, c, ldc, ws)
 }
 
 // Syrk16 does what Syrk does for elements of up to 16 bits, between -32767 and
@@ -66,18 +69,32 @@ func Syrk16(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int, ws *
 	if !check(trans, k, m, len(q), ldq, 1, len(c), ldc) {
 		return
 	}
-	space := ws.space(k, m, 2)
-	C.wwq_ig_syrk16(flag(trans), C.size_t(k), C.size_t(m), (*C.int16_t)(&q[0]), C.size_t(ldq),
-		(*C.double)(&c[0]), C.size_t(ldc), unsafe.Pointer(&space[0]))
+	multiply(C.ig_product{q: unsafe.Pointer(&q[0]), k: C.size_t(k), m: C.size_t(m), ldq: C.size_t(ldq),
+		size: 2, trans: flag(trans)}, c, ldc, ws)
 }
 
 // Fast16 reports whether the instruction set in use has a dot product of int16.
 // Without one Syrk16 is slower than a floating-point update.
 func Fast16() bool { return C.wwq_ig_fast16() != 0 }
 
-// space returns the scratch memory of a product of elements of size bytes.
-func (w *Workspace) space(k, m, size int) []int8 {
-	return w.aligned(int(C.wwq_ig_space(C.size_t(k), C.size_t(m), C.size_t(size))), C.IG_ALIGN)
+// multiply adds a product to c.
+func multiply(p C.ig_product, c []float64, ldc int, ws *Workspace) {
+	var pin runtime.Pinner // p.q is a Go pointer inside what C is given
+	pin.Pin(p.q)
+	defer pin.Unpin()
+	space := ws.aligned(int(C.wwq_ig_space(p.k, p.m, p.size)), C.IG_ALIGN)
+	at := unsafe.Pointer(&space[0])
+	parts := C.size_t(max(1, ws.Threads))
+	slab := C.wwq_ig_slab(p.m, p.size)
+	for from := C.size_t(0); from < p.m; from += slab {
+		C.wwq_ig_pack(&p, from, at)
+		var others sync.WaitGroup
+		for part := C.size_t(1); part < parts; part++ {
+			others.Go(func() { C.wwq_ig_multiply(&p, from, at, (*C.double)(&c[0]), C.size_t(ldc), part, parts) })
+		}
+		C.wwq_ig_multiply(&p, from, at, (*C.double)(&c[0]), C.size_t(ldc), 0, parts)
+		others.Wait()
+	}
 }
 
 func flag(b bool) C.int {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
@@ -138,16 +139,31 @@ func TestKinds(t *testing.T) {
 	})
 }
 
-// TestWide covers more columns than a part of B panels holds.
+// TestWide covers more columns than a part of B panels holds, on several threads.
 func TestWide(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
 	}
 	rng := rand.New(rand.NewPCG(5, 6))
-	q := codes(rng, "gauss", 700*2100, 127)
+	const k, m = 500, 2100
+	q, q16 := codes(rng, "gauss", k*m, 127), elements[int16](rng, "gauss", k*m, 32767)
+	want, want16 := make([]float64, k*k), make([]float64, k*k)
+	SyrkGeneric(true, k, m, q, k, 127, want, k, new(Workspace))
+	Syrk16Generic(true, k, m, q16, k, want16, k)
 	eachSet(t, func(t *testing.T) {
-		var ws Workspace
-		wantSame(t, true, 700, 2100, q, 700, 127, 700, 1, &ws)
+		for _, threads := range []int{0, 2, 5} {
+			ws := Workspace{Threads: threads}
+			got := make([]float64, k*k)
+			Syrk(true, k, m, q, k, 127, got, k, &ws)
+			if !slices.Equal(got, want) {
+				t.Errorf("int8 on %d threads", threads)
+			}
+			clear(got)
+			Syrk16(true, k, m, q16, k, got, k, &ws)
+			if !slices.Equal(got, want16) {
+				t.Errorf("int16 on %d threads", threads)
+			}
+		}
 	})
 }
 

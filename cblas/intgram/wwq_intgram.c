@@ -328,9 +328,11 @@ size_t wwq_ig_space(size_t k, size_t m, size_t size) { return lay_out(k, m * siz
 
 #define B_PART 262144 /* bytes of B panels at a time, half of a common L2 cache */
 
-/* size is that of an element. */
+/* Adds the products of a packed slab to c, of every parts-th group of B panels that
+ * lie in cache together, beginning with the part-th. */
 static void multiply_slab(const ig_table *t, const layout *l, size_t size, const char *space,
-                          size_t k, size_t blocks, int qmax, double *c, size_t ldc) {
+                          size_t k, size_t blocks, int qmax, double *c, size_t ldc, size_t part,
+                          size_t parts) {
     const ig_facts *facts = (const ig_facts *)space;
     const ig_bounds *bounds = (const ig_bounds *)(space + l->bounds);
     const char *b = space + l->b, *a = space + l->a;
@@ -338,7 +340,7 @@ static void multiply_slab(const ig_table *t, const layout *l, size_t size, const
     const size_t step = l->b_stride < B_PART / 2 ? B_PART / l->b_stride / 2 * 2 : 2;
     const int never = size == 2 || 4 * qmax * qmax < 32768;
     const float limit = size == 2 ? LIMIT16 : LIMIT;
-    for (size_t j0 = 0; j0 < panels; j0 += step) {
+    for (size_t j0 = part * step; j0 < panels; j0 += parts * step) {
         const size_t j1 = min_size(j0 + step, panels);
         for (size_t i0 = 0; i0 < min_size(k, j1 * IG_NR); i0 += IG_PLANNED) {
             /* The first tile that reaches the triangle. */
@@ -376,46 +378,41 @@ static void multiply_slab(const ig_table *t, const layout *l, size_t size, const
     }
 }
 
-/* qmax counts for int8 only. */
-static void syrk(int trans, size_t size, size_t k, size_t m, const void *q, size_t ldq, int qmax,
-                 double *c, size_t ldc, void *space) {
+size_t wwq_ig_slab(size_t m, size_t size) { return lay_out(1, m * size).blocks * IG_BLOCK / size; }
+
+void wwq_ig_pack(const ig_product *p, size_t from, void *space) {
     const ig_table *t = sets[chosen].table;
-    const layout l = lay_out(k, m * size);
-    const int bias = t->biased && size == 1 ? qmax : 0;
+    const size_t size = p->size, k = p->k;
+    const layout l = lay_out(k, p->m * size);
     const size_t panels = (k + IG_NR - 1) / IG_NR, slab = l.blocks * IG_BLOCK / size;
-    const size_t ld = ldq * size, next = trans ? ld : size;
+    const size_t ld = p->ldq * size, next = p->trans ? ld : size;
+    const size_t len = min_size(slab, p->m - from), blocks = (len * size + IG_BLOCK - 1) / IG_BLOCK;
+    const int bias = t->biased && size == 1 ? p->qmax : 0;
     char *at = space;
     ig_facts *facts = (ig_facts *)at;
     ig_bounds *bounds = (ig_bounds *)(at + l.bounds);
     int8_t *b = (int8_t *)(at + l.b);
-    for (size_t from = 0; from < m; from += slab) {
-        const size_t len = min_size(slab, m - from);
-        const size_t blocks = (len * size + IG_BLOCK - 1) / IG_BLOCK;
-        pack_b(b, l.b_stride, trans, size, k, len, blocks, (const int8_t *)q + from * next, ld);
-        memset(b + l.b_stride * panels, 0, 2 * l.b_stride);
-        for (size_t p = 0; p < panels + 2; p++) {
-            if (size == 2)
-                t->survey16(&facts[p], (const int16_t *)(b + l.b_stride * p), blocks);
-            else if (t->survey)
-                t->survey(&facts[p], b + l.b_stride * p, blocks, bias);
-        }
-        if (size == 2 || t->planned)
-            for (size_t p = 0; p * IG_PLANNED < k; p++)
-                bound_a(&bounds[p], facts, p, blocks);
-        if (size == 2 && t->b_panels == 2)
-            for (size_t p = 0; p < panels; p += 2)
-                bound_both(&facts[p].bounds, &facts[p + 1].bounds, blocks);
-        pack_a((uint8_t *)(at + l.a), l.a_stride, b, l.b_stride, k, blocks * IG_GROUPS, bias);
-        multiply_slab(t, &l, size, at, k, blocks, qmax, c, ldc);
+    pack_b(b, l.b_stride, p->trans, size, k, len, blocks, (const int8_t *)p->q + from * next, ld);
+    memset(b + l.b_stride * panels, 0, 2 * l.b_stride);
+    for (size_t i = 0; i < panels + 2; i++) {
+        if (size == 2)
+            t->survey16(&facts[i], (const int16_t *)(b + l.b_stride * i), blocks);
+        else if (t->survey)
+            t->survey(&facts[i], b + l.b_stride * i, blocks, bias);
     }
+    if (size == 2 || t->planned)
+        for (size_t i = 0; i * IG_PLANNED < k; i++)
+            bound_a(&bounds[i], facts, i, blocks);
+    if (size == 2 && t->b_panels == 2)
+        for (size_t i = 0; i < panels; i += 2)
+            bound_both(&facts[i].bounds, &facts[i + 1].bounds, blocks);
+    pack_a((uint8_t *)(at + l.a), l.a_stride, b, l.b_stride, k, blocks * IG_GROUPS, bias);
 }
 
-void wwq_ig_syrk(int trans, size_t k, size_t m, const int8_t *q, size_t ldq, int qmax, double *c,
-                 size_t ldc, void *space) {
-    syrk(trans, 1, k, m, q, ldq, qmax, c, ldc, space);
-}
-
-void wwq_ig_syrk16(int trans, size_t k, size_t m, const int16_t *q, size_t ldq, double *c,
-                   size_t ldc, void *space) {
-    syrk(trans, 2, k, m, q, ldq, 0, c, ldc, space);
+void wwq_ig_multiply(const ig_product *p, size_t from, const void *space, double *c, size_t ldc,
+                     size_t part, size_t parts) {
+    const layout l = lay_out(p->k, p->m * p->size);
+    const size_t len = min_size(l.blocks * IG_BLOCK / p->size, p->m - from);
+    multiply_slab(sets[chosen].table, &l, p->size, space, p->k,
+                  (len * p->size + IG_BLOCK - 1) / IG_BLOCK, p->qmax, c, ldc, part, parts);
 }

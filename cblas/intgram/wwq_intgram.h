@@ -1,5 +1,5 @@
 /* Exact symmetric rank-k updates of int8 and int16 matrices; see the Go functions
- * Syrk, Syrk16, Quantize and Scale16 for what each computes. */
+ * Syrk, Syrk16, Quantize and Scale16 for what they compute. */
 #ifndef WWQ_INTGRAM_H
 #define WWQ_INTGRAM_H
 
@@ -8,10 +8,21 @@
 
 /* The bytes of scratch memory, aligned to IG_ALIGN, for elements of size bytes. */
 size_t wwq_ig_space(size_t k, size_t m, size_t size);
-void wwq_ig_syrk(int trans, size_t k, size_t m, const int8_t *q, size_t ldq, int qmax, double *c,
-                 size_t ldc, void *space);
-void wwq_ig_syrk16(int trans, size_t k, size_t m, const int16_t *q, size_t ldq, double *c,
-                   size_t ldc, void *space);
+
+/* The product of a matrix, slab by slab of the long dimension: pack a slab, then
+ * multiply it, in parts that may run at the same time. */
+typedef struct {
+    const void *q;
+    size_t k, m, ldq, size; /* of an element: 1 or 2 bytes */
+    int trans, qmax;        /* qmax counts for int8 only */
+} ig_product;
+
+/* How many elements of the long dimension a slab has. */
+size_t wwq_ig_slab(size_t m, size_t size);
+void wwq_ig_pack(const ig_product *p, size_t from, void *space);
+void wwq_ig_multiply(const ig_product *p, size_t from, const void *space, double *c, size_t ldc,
+                     size_t part, size_t parts);
+
 double wwq_ig_quantize(int8_t *dst, const float *src, size_t n, float scale, float qmax);
 double wwq_ig_scale16(int16_t *dst, const float *src, size_t n, float factor);
 

@@ -26,7 +26,7 @@ eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
 writes CSV tables, a report, pictures and run.json to the output folder.`,
 		Flags: append(append(selectionFlags(), modelFlags()...),
 			levelsFlag(), dequantFlag(),
-			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of layers analysed at once (default: all cores); results do not depend on it", Category: "computation"},
+			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of cores to use (default: all); results do not depend on it", Category: "computation"},
 			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
 			&ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Usage: "`ARITHMETIC` of the spectra: double; single, which is float32 where ranks stay certain; or auto, which is float32 eigenvalues where that changes neither rank nor xmin, and moves alpha by less than 1e-3", Category: "computation"},
 			&ucli.StringFlag{Name: "memory", Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: "computation"},

@@ -24,6 +24,7 @@ type runFile struct {
 	Started     time.Time          `json:"started"`
 	WallSeconds float64            `json:"wall_seconds"`
 	Threads     int                `json:"threads"`
+	Workers     int                `json:"layers_at_once"`
 	BLASThreads int                `json:"blas_threads_per_call"`
 	Interrupted bool               `json:"interrupted"`
 	Warnings    []string           `json:"warnings,omitempty"`
@@ -80,7 +81,7 @@ func WriteRunJSON(w io.Writer, res *engine.Result, compat bool) error {
 	f := runFile{
 		Version: 1, Model: res.Source.Path, Format: res.Source.Format,
 		Environment: res.Env, Started: res.Started, WallSeconds: res.Elapsed.Seconds(),
-		Threads: res.Threads, BLASThreads: 1, Interrupted: res.Interrupted, Warnings: res.Warnings,
+		Threads: res.Threads, Workers: res.Workers, BLASThreads: 1, Interrupted: res.Interrupted, Warnings: res.Warnings,
 		Options: optionsEntry{
 			MinEvals: o.MinEvals, MaxEvals: o.MaxEvals, MaxN: o.MaxN, Layers: o.Layers,
 			Include: o.Include, Exclude: o.Exclude, AllMatrices: o.AllMatrices,

@@ -3,8 +3,6 @@ package spectrum
 import (
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
-
 	"github.com/wwq-fast/wwq-fast/cblas/modp"
 )
 
@@ -40,11 +38,7 @@ func (s *Solver) accumulateResidues(ws *Workspace, m Matrix) {
 		single, panel := ws.single[:n*k], ws.panel[:n*k]
 		m.Fill(single, first, n, 1)
 		modp.Residues(panel, single)
-		if m.Rows >= m.Cols {
-			s.BLAS.Dsyrk(blas.Upper, blas.Trans, k, n, 1, panel, k, 1, ws.gram, k)
-		} else {
-			s.BLAS.Dsyrk(blas.Upper, blas.NoTrans, k, n, 1, panel, n, 1, ws.gram, k)
-		}
+		s.withCores(k/strip, func(threads int) { s.update(k, n, panel, m.Rows >= m.Cols, 1, ws.gram, threads) })
 		for i := range k {
 			modp.Reduce(ws.gram[i*k+i : (i+1)*k])
 		}

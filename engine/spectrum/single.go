@@ -15,10 +15,10 @@ const squaresLength = 1 << 12
 // matter, stay within the range of float32.
 func inRange(frobenius float64) bool { return frobenius > 1e-20 && frobenius < 1e30 }
 
-// eigenvalues32 returns the spectrum of the k×k Gram matrix in ws.gram, computed in
+// spectrum32 returns the spectrum of the k×k Gram matrix in ws.gram, computed in
 // float32. It leaves that as it is, and returns nil if the solver fails, numbers leave
 // the range of float32, or the trace is off.
-func (s *Solver) eigenvalues32(ws *Workspace, k int, frobenius float64) *Spectrum {
+func (s *Solver) spectrum32(ws *Workspace, k int, frobenius float64) *Spectrum {
 	if !inRange(frobenius) {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (s *Solver) eigenvalues32(ws *Workspace, k int, frobenius float64) *Spectru
 func (s *Solver) solve32(ws *Workspace, sp *Spectrum) bool {
 	k := len(sp.Lambda)
 	w := make([]float32, k)
-	if err := s.LAPACK.SymEigenvalues32(k, ws.gram32, k, w); err != nil {
+	if err := s.eigenvalues32(k, ws.gram32, w); err != nil {
 		return false
 	}
 	for i, l := range w {

@@ -19,11 +19,8 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/blas"
-
 	"github.com/wwq-fast/wwq-fast/cblas"
 	"github.com/wwq-fast/wwq-fast/cblas/intgram"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
@@ -129,6 +126,16 @@ type Solver struct {
 	BLAS      cblas.Backend
 	LAPACK    lapack.Backend
 	Precision Precision // empty is Double
+	// Cores, if not nil, lends cores to large matrices. Results do not depend on it.
+	Cores Cores
+}
+
+// Cores are those of the process that have no work of their own.
+type Cores interface {
+	// Take returns how many of them, up to most, the caller may use until it gives
+	// them back.
+	Take(most int) int
+	Give(n int)
 }
 
 // A Workspace keeps buffers between calls. The zero value is ready for use.
@@ -206,13 +213,13 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 	live := liveColumns(ws.gram, k)
 	r := len(live)
 	if s.Precision == Auto && accept != nil && r == k && m.Rows != m.Cols {
-		if single := s.eigenvalues32(ws, k, sp.FrobeniusSquared); single != nil && accept(single) {
+		if single := s.spectrum32(ws, k, sp.FrobeniusSquared); single != nil && accept(single) {
 			return single, nil
 		}
 	}
 	if r > 0 {
 		compress(ws.gram, k, live)
-		if err := s.LAPACK.SymEigenvalues(r, ws.gram, r, sp.Lambda[k-r:]); err != nil {
+		if err := s.eigenvalues(r, ws.gram, sp.Lambda[k-r:]); err != nil {
 			return nil, err
 		}
 		small := 0
@@ -240,6 +247,29 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 	return sp, sp.checkTrace(traceTolerance)
 }
 
+// solverRows is how many rows of a matrix make it worth one more core.
+const solverRows = 512
+
+// eigenvalues computes those of the n×n matrix g on as many cores as may be had.
+func (s *Solver) eigenvalues(n int, g, w []float64) (err error) {
+	threaded, ok := s.LAPACK.(lapack.Threaded)
+	if !ok {
+		return s.LAPACK.SymEigenvalues(n, g, n, w)
+	}
+	s.withCores(n/solverRows, func(threads int) { err = threaded.SymEigenvaluesOn(threads, n, g, n, w) })
+	return err
+}
+
+// eigenvalues32 does the same in float32.
+func (s *Solver) eigenvalues32(n int, g, w []float32) (err error) {
+	threaded, ok := s.LAPACK.(lapack.Threaded)
+	if !ok {
+		return s.LAPACK.SymEigenvalues32(n, g, n, w)
+	}
+	s.withCores(n/solverRows, func(threads int) { err = threaded.SymEigenvalues32On(threads, n, g, n, w) })
+	return err
+}
+
 func (sp *Spectrum) checkTrace(tolerance float64) error {
 	sum := 0.0
 	for _, l := range sp.Lambda {
@@ -253,93 +283,6 @@ func (sp *Spectrum) checkTrace(tolerance float64) error {
 			ErrTrace, sum, sp.FrobeniusSquared, sp.TraceError, tolerance)
 	}
 	return nil
-}
-
-// accumulate sets the upper triangle of ws.gram to the k×k Gram matrix of the
-// smaller side and returns the sum of squares of all elements.
-func (s *Solver) accumulate(ws *Workspace, m Matrix, pass int) float64 {
-	k, long := m.short(), m.long()
-	p := min(PanelLength(k), long)
-	ws.gram = grow(ws.gram, k*k)
-	ws.panel = grow(ws.panel, p*k)
-	ws.single = grow(ws.single, p*k)
-	frobenius, beta := 0.0, 0.0
-	for first := 0; first < long; first += p {
-		n := min(p, long-first)
-		single, panel := ws.single[:n*k], ws.panel[:n*k]
-		m.Fill(single, first, n, pass)
-		frobenius += kernel.Widen(panel, single)
-		if m.Rows >= m.Cols {
-			s.BLAS.Dsyrk(blas.Upper, blas.Trans, k, n, 1, panel, k, beta, ws.gram, k)
-		} else {
-			s.BLAS.Dsyrk(blas.Upper, blas.NoTrans, k, n, 1, panel, n, beta, ws.gram, k)
-		}
-		beta = 1
-	}
-	return frobenius
-}
-
-// accumulateIntegers does the same for a matrix of whole numbers, without the
-// step: all results are exact.
-func (s *Solver) accumulateIntegers(ws *Workspace, m Matrix, pass int) (squares float64) {
-	k, long, q := m.short(), m.long(), m.Integers
-	p := min(PanelLength(k), long)
-	ws.gram = grow(ws.gram, k*k)
-	clear(ws.gram)
-	if q.Fill != nil {
-		ws.codes = grow(ws.codes, p*k)
-	} else {
-		ws.codes16 = grow(ws.codes16, p*k)
-	}
-	trans := m.Rows >= m.Cols
-	for first := 0; first < long; first += p {
-		n := min(p, long-first)
-		ld := n
-		if trans {
-			ld = k
-		}
-		if q.Fill != nil {
-			codes := ws.codes[:n*k]
-			squares += q.Fill(codes, first, n, pass)
-			intgram.Syrk(trans, k, n, codes, ld, q.Max, ws.gram, k, &ws.igram)
-		} else {
-			codes := ws.codes16[:n*k]
-			squares += q.Fill16(codes, first, n, pass)
-			intgram.Syrk16(trans, k, n, codes, ld, ws.gram, k, &ws.igram)
-		}
-	}
-	return squares
-}
-
-// scaleUpper multiplies the upper triangle of the k×k matrix g.
-func scaleUpper(g []float64, k int, factor float64) {
-	for i := range k {
-		row := g[i*k+i : (i+1)*k]
-		for j := range row {
-			row[j] *= factor
-		}
-	}
-}
-
-// fill reads a panel as float32 numbers: those of the matrix, or its whole
-// numbers without the step.
-func (m Matrix) fill(ws *Workspace, dst []float32, first, count, pass int) {
-	switch {
-	case m.Integers == nil:
-		m.Fill(dst, first, count, pass)
-	case m.Integers.Fill != nil:
-		codes := ws.codes[:len(dst)]
-		m.Integers.Fill(codes, first, count, pass)
-		for i, v := range codes {
-			dst[i] = float32(v)
-		}
-	default:
-		codes := ws.codes16[:len(dst)]
-		m.Integers.Fill16(codes, first, count, pass)
-		for i, v := range codes {
-			dst[i] = float32(v)
-		}
-	}
 }
 
 // liveColumns returns the indices of the non-zero diagonal elements of the k×k
