@@ -40,6 +40,11 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 	if err != nil {
 		return nil, err
 	}
+	if opts.Reproducible {
+		if solver, err = reproducible(solver); err != nil {
+			return nil, err
+		}
+	}
 	workers, err := opts.workers(plan)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,13 @@ type Options struct {
 	// float32 eigenvalues where their errors can change no rank and no choice of xmin,
 	// and move no exponent by 1e-3 (for the metrics of each row, see Row.Method).
 	Precision spectrum.Precision
+	// Reproducible has the same rows come out, bit for bit, on every x86-64 processor
+	// with AVX2, whatever else it has: the two-stage solver keeps to its AVX2 kernels, and
+	// OpenBLAS must run its Haswell ones (or Zen, which are the same). If it does not, or
+	// another library is linked, the analysis fails with ErrNotReproducible. Without it
+	// rows are the same on processors that run the same kernels, which [Environment]
+	// names. The number of threads makes no difference in either case.
+	Reproducible bool
 	// BLAS and LAPACK name the backends; empty is the default of the build.
 	BLAS, LAPACK string
 
@@ -138,6 +145,33 @@ func (o *Options) threads() int {
 // ErrBudget is returned when an analysis needs more memory than its budget. Test
 // with errors.Is.
 var ErrBudget = errors.New("the memory budget is too small")
+
+// ErrNotReproducible is returned when results cannot be the same on other processors.
+// Test with errors.Is.
+var ErrNotReproducible = errors.New("results would not be the same on other processors")
+
+// ReproducibleCore is the kernel set that OpenBLAS is to run for Options.Reproducible:
+// the value of OPENBLAS_CORETYPE, which must be set before the process starts.
+const ReproducibleCore = "Haswell"
+
+// reproducible returns the variant of an eigenvalue backend whose results are the same
+// on all processors, if the linked library keeps to that, too.
+func reproducible(b lapack.Backend) (lapack.Backend, error) {
+	lib := cblas.Library()
+	switch {
+	case lib.Library == "none":
+		return b, nil // pure Go
+	case runtime.GOARCH != "amd64" || lib.Library != "OpenBLAS":
+		return nil, fmt.Errorf("%w: that takes OpenBLAS on x86-64, or a pure-Go build, and this is %s on %s", ErrNotReproducible, lib.Library, runtime.GOARCH)
+	case lib.Core != ReproducibleCore && lib.Core != "Zen":
+		return nil, fmt.Errorf("%w: OpenBLAS runs its %s kernels; set OPENBLAS_CORETYPE=%s before the process starts", ErrNotReproducible, lib.Core, ReproducibleCore)
+	}
+	same, ok := lapack.Reproducible(b)
+	if !ok {
+		return nil, fmt.Errorf("%w: that takes AVX2, which this one lacks", ErrNotReproducible)
+	}
+	return same, nil
+}
 
 // workers returns how many layers of a plan to analyse at once.
 func (o *Options) workers(p *Plan) (int, error) {

@@ -2,6 +2,8 @@
 
 package lapack
 
+import "github.com/wwq-fast/wwq-fast/lapack/twostage"
+
 func available() []Backend {
-	return []Backend{twoStage{shim{name: "accelerate"}}, shim{name: "accelerate"}, goBackend{}}
+	return []Backend{twoStage{shim{name: "accelerate"}, twostage.Chosen}, shim{name: "accelerate"}, goBackend{}}
 }

@@ -6,10 +6,12 @@ import (
 	gonumlapack "gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/netlib/lapack/lapacke"
 	nllapack "gonum.org/v1/netlib/lapack/netlib"
+
+	"github.com/wwq-fast/wwq-fast/lapack/twostage"
 )
 
 func available() []Backend {
-	return []Backend{twoStage{shim{name: "shim"}}, shim{name: "shim"}, netlib{}, goBackend{}}
+	return []Backend{twoStage{shim{name: "shim"}, twostage.Chosen}, shim{name: "shim"}, netlib{}, goBackend{}}
 }
 
 // netlib is gonum's netlib binding over LAPACKE. LAPACKE's row-major path copies

@@ -7,3 +7,6 @@ package lapack
 func SIMD() string { return "none" }
 
 func available() []Backend { return []Backend{goBackend{}} }
+
+// Reproducible returns b: pure Go rounds alike on every processor of an architecture.
+func Reproducible(b Backend) (same Backend, ok bool) { return b, true }

@@ -2,11 +2,18 @@
 
 package lapack
 
-import "github.com/wwq-fast/wwq-fast/lapack/twostage"
+import (
+	"runtime"
+
+	"github.com/wwq-fast/wwq-fast/lapack/twostage"
+)
 
 // twoStage is the project's own eigenvalue solver, package twostage, which needs
 // no BLAS; singular values and QR are those of the backend below it.
-type twoStage struct{ Backend }
+type twoStage struct {
+	Backend
+	set twostage.Set
+}
 
 func (twoStage) Name() string { return "twostage" }
 
@@ -22,21 +29,34 @@ func (t twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) err
 }
 
 // SymEigenvaluesOn takes no more threads than n/256.
-func (twoStage) SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) error {
+func (t twoStage) SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) error {
 	checkSym(n, len(a), lda, len(w))
-	if err := twostage.Eigenvalues64(n, a, lda, w, threads); err != nil {
+	if err := t.set.Eigenvalues64(n, a, lda, w, threads); err != nil {
 		return infoError("twostage", 1)
 	}
 	return nil
 }
 
 // SymEigenvalues32On takes no more threads than n/256.
-func (twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error {
+func (t twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error {
 	checkSym(n, len(a), lda, len(w))
-	if err := twostage.Eigenvalues32(n, a, lda, w, threads); err != nil {
+	if err := t.set.Eigenvalues32(n, a, lda, w, threads); err != nil {
 		return infoError("twostage", 1)
 	}
 	return nil
+}
+
+// Reproducible returns the backend whose results are the same, bit for bit, on every
+// processor of this architecture that can run it: on x86-64 that is the AVX2 kernels
+// of twostage; the linked library is up to its own settings. ok is false if this
+// processor cannot.
+func Reproducible(b Backend) (same Backend, ok bool) {
+	t, is := b.(twoStage)
+	if !is || runtime.GOARCH != "amd64" {
+		return b, true
+	}
+	t.set, ok = twostage.Find("avx2")
+	return t, ok
 }
 
 // Error32 is that of the reduction to tridiagonal form, which sums in many short

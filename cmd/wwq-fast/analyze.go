@@ -29,6 +29,7 @@ writes CSV tables, a report, pictures and run.json to the output folder.`,
 			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of cores to use (default: all); results do not depend on it", Category: "computation"},
 			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
 			&ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Usage: "`ARITHMETIC` of the spectra: double; single, which is float32 where ranks stay certain; or auto, which is float32 eigenvalues where that changes neither rank nor xmin, and moves alpha by less than 1e-3", Category: "computation"},
+			&ucli.BoolFlag{Name: "reproducible", Usage: "the same bytes in all tables on every x86-64 processor with AVX2, at some cost on newer ones", Category: "computation"},
 			&ucli.StringFlag{Name: "memory", Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: "computation"},
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
 			&ucli.StringFlag{Name: "model-name", Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
@@ -49,7 +50,7 @@ func analyze(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := chooseKernels(t); err != nil {
+	if err := chooseKernels(t, opts.Reproducible); err != nil {
 		return err
 	}
 	src, err := openModel(c, t, arg)
@@ -80,6 +81,9 @@ func analyze(c *ucli.Context) error {
 	bar.Stop()
 	if errors.Is(runErr, engine.ErrBudget) {
 		return cli.Usagef("--memory: %v", runErr)
+	}
+	if errors.Is(runErr, engine.ErrNotReproducible) {
+		return cli.Usagef("--reproducible: %v", runErr)
 	}
 	if res == nil {
 		return runErr

@@ -57,7 +57,7 @@ func benchmark(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := chooseKernels(t); err != nil {
+	if err := chooseKernels(t, false); err != nil {
 		return err
 	}
 	if dir := c.String("export"); dir != "" {

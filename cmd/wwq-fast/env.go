@@ -26,7 +26,7 @@ func envCommand() *ucli.Command {
 			if c.NArg() > 0 {
 				return cli.Usagef("env takes no arguments: %q", c.Args().Slice())
 			}
-			if err := chooseKernels(t); err != nil {
+			if err := chooseKernels(t, false); err != nil {
 				return err
 			}
 			e := engine.Env()

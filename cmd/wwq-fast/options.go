@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -102,9 +103,10 @@ func options(c *ucli.Context) (engine.Options, error) {
 		}
 	}
 	o.Precision = spectrum.Precision(c.String("precision"))
+	o.Reproducible = c.Bool("reproducible")
 	if b := c.String("backend"); b != "" {
 		if err := o.UseBackend(b); err != nil {
-			return o, cli.Usagef("--backend: %v", err)
+			return o, &cli.UsageError{Message: fmt.Sprintf("--backend: %v", err), Hints: []string{backendHint}}
 		}
 	}
 	if err := o.Validate(); err != nil {
@@ -112,6 +114,9 @@ func options(c *ucli.Context) (engine.Options, error) {
 	}
 	return o, nil
 }
+
+// backendHint says where the backends are that a build lacks.
+const backendHint = "twostage, shim and netlib need a build with cgo, accelerate one on macOS; MKL and BLIS take the place of OpenBLAS in builds with -tags wwq_mkl or wwq_blas"
 
 // has reports whether the command has the flag.
 func has(c *ucli.Context, name string) bool {

@@ -6,4 +6,4 @@ import "github.com/wwq-fast/wwq-fast/internal/cli"
 
 // chooseKernels does nothing here: the result carries a warning if OpenBLAS runs
 // slow kernels.
-func chooseKernels(*cli.Terminal) error { return nil }
+func chooseKernels(*cli.Terminal, bool) error { return nil }

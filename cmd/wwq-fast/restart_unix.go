@@ -15,11 +15,16 @@ import (
 const restarted = "WWQ_RESTARTED"
 
 // chooseKernels starts the process again with OPENBLAS_CORETYPE set, if OpenBLAS
-// does not know this processor and fell back to slow kernels. The variable is
-// read when the library loads, long before main, so there is no other way. What
-// the user has set stands.
-func chooseKernels(t *cli.Terminal) error {
-	better := engine.Env().BetterCore
+// does not know this processor and fell back to slow kernels, or if results are to be
+// reproducible and it does not run the kernels for that. The variable is read when the
+// library loads, long before main, so there is no other way. What the user has set
+// stands; that it is not reproducible, the engine finds.
+func chooseKernels(t *cli.Terminal, reproducible bool) error {
+	env := engine.Env()
+	better := env.BetterCore
+	if reproducible && env.Library.Library == "OpenBLAS" && env.Library.Core != engine.ReproducibleCore && env.Arch == "amd64" {
+		better = engine.ReproducibleCore
+	}
 	if better == "" || os.Getenv("OPENBLAS_CORETYPE") != "" || os.Getenv(restarted) != "" {
 		return nil
 	}

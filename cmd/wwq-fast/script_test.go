@@ -8,11 +8,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
 
 func TestMain(m *testing.M) {
@@ -41,8 +45,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch library := cblas.Library().Library; cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "openblas":
+				return library == "OpenBLAS", nil
+			case "reproducible":
+				return library == "none" || library == "OpenBLAS" && slices.Contains(cpu.Features(), "avx2"), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

@@ -67,7 +67,8 @@ func cells(r *engine.Row, compat bool) fitCells {
 }
 
 // WriteCSV writes the rows of one level: 35 columns, a header line, numbers with
-// all their digits. Rows that were not reached are left out.
+// all their digits. Rows that were not reached are left out. If when is zero, the
+// column timestamp is empty.
 func WriteCSV(w io.Writer, rows []engine.Row, model string, when time.Time, compat bool) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(columns); err != nil {
@@ -84,6 +85,13 @@ func WriteCSV(w io.Writer, rows []engine.Row, model string, when time.Time, comp
 	}
 	out.Flush()
 	return out.Error()
+}
+
+func timestamp(when time.Time) string {
+	if when.IsZero() {
+		return ""
+	}
+	return when.Format("2006-01-02T15:04:05.000000")
 }
 
 func record(r *engine.Row, model string, when time.Time, compat bool) []string {
@@ -108,7 +116,7 @@ func record(r *engine.Row, model string, when time.Time, compat bool) []string {
 		number(r.Norm), strconv.Itoa(l.NumEvals()), spikes, count(r.RankLoss), strconv.Itoa(l.Slices),
 		number(c.sigma), number(r.SpectralNorm), number(r.StableRank), c.status, number(r.SVMax),
 		number(r.SVMin), text(c.warning), count(r.WeakRankLoss), number(c.xmax), number(c.xmin),
-		text(model), r.Level.String(), when.Format("2006-01-02T15:04:05.000000"),
+		text(model), r.Level.String(), timestamp(when),
 	}
 }
 

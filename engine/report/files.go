@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -43,13 +44,17 @@ func Write(dir string, res *engine.Result, opts Options) ([]Summary, error) {
 	summaries := Compare(tables)
 	var set atomicfile.Set
 	defer set.Discard()
+	when := res.Started
+	if res.Options.Reproducible {
+		when = time.Time{} // the one thing in a table that no second run can have
+	}
 	add := func(name string, write func(io.Writer) error) error { return set.Add(filepath.Join(dir, name), write) }
 	for k, level := range res.Levels {
 		if !finished(res.Rows[k]) {
 			continue // an earlier table says more than an empty one
 		}
 		if err := add(resultName(level.String()), func(w io.Writer) error {
-			return WriteCSV(w, res.Rows[k], opts.Model, res.Started, opts.Compat)
+			return WriteCSV(w, res.Rows[k], opts.Model, when, opts.Compat)
 		}); err != nil {
 			return nil, err
 		}

@@ -50,6 +50,7 @@ type optionsEntry struct {
 	QuantizeEmbeddings bool               `json:"quantize_embeddings"`
 	DequantDType       string             `json:"dequant_dtype"`
 	Precision          string             `json:"precision"`
+	Reproducible       bool               `json:"reproducible"`
 	Compat             bool               `json:"compat_weightwatcher"`
 }
 
@@ -86,7 +87,7 @@ func WriteRunJSON(w io.Writer, res *engine.Result, compat bool) error {
 			MinEvals: o.MinEvals, MaxEvals: o.MaxEvals, MaxN: o.MaxN, Layers: o.Layers,
 			Include: o.Include, Exclude: o.Exclude, AllMatrices: o.AllMatrices,
 			QuantizeEmbeddings: o.QuantizeEmbeddings, DequantDType: "source", Compat: compat,
-			Precision: cmp.Or(string(o.Precision), string(spectrum.Double)),
+			Precision: cmp.Or(string(o.Precision), string(spectrum.Double)), Reproducible: o.Reproducible,
 		},
 	}
 	if o.DequantDType != checkpoint.InvalidDType {

@@ -96,6 +96,9 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 		library += ", kernels " + e.Library.Core
 	}
 	p("C library: %s", library)
+	if res.Options.Reproducible {
+		p("reproducible: the same on every x86-64 processor with AVX2, for this version and C library")
+	}
 	svd, deficient, single, eigen, rows, trace := 0, 0, 0, 0, 0, 0.0
 	for k := range res.Rows {
 		for i := range res.Rows[k] {

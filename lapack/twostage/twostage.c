@@ -166,12 +166,20 @@ int wwq_ts_force(const char *name) {
     atomic_store(&ts_current, NULL);
     return 1;
   }
+  int i = wwq_ts_find(name);
+  if (i == TS_CHOSEN) return 0;
+  atomic_store(&ts_current, &ts_sets[i]);
+  return 1;
+}
+
+int wwq_ts_find(const char *name) {
   for (size_t i = 0; i < sizeof ts_sets / sizeof *ts_sets; i++)
-    if (!strcmp(name, ts_sets[i].name) && ts_runs(name)) {
-      atomic_store(&ts_current, &ts_sets[i]);
-      return 1;
-    }
-  return 0;
+    if (!strcmp(name, ts_sets[i].name) && ts_runs(name)) return (int)i;
+  return TS_CHOSEN;
+}
+
+static const ts_set *ts_take(int set) {
+  return set == TS_CHOSEN ? ts_pick() : &ts_sets[set];
 }
 
 void wwq_ts_times(double out[3]) { memcpy(out, ts_stage, sizeof ts_stage); }
@@ -183,36 +191,36 @@ static int ts_threads(int n, int nth) {
   return nth < 1 ? 1 : nth;
 }
 
-size_t wwq_ts_worksize_d(int n, int band, int nthreads) {
-  return ts_pick()->size_d(n, band, ts_threads(n, nthreads));
+size_t wwq_ts_worksize_d(int set, int n, int band, int nthreads) {
+  return ts_take(set)->size_d(n, band, ts_threads(n, nthreads));
 }
 
-size_t wwq_ts_worksize_s(int n, int band, int nthreads) {
-  return ts_pick()->size_s(n, band, ts_threads(n, nthreads));
+size_t wwq_ts_worksize_s(int set, int n, int band, int nthreads) {
+  return ts_take(set)->size_s(n, band, ts_threads(n, nthreads));
 }
 
 static int ts_check(int n, const void *a, int lda, const void *w,
                     const void *work) {
-  if (n < 0 || n > TS_MAXN) return -1;
-  if (n > 0 && !a) return -2;
-  if (lda < n || lda < 1) return -3;
-  if (n > 0 && !w) return -4;
-  if (n > 0 && !work) return -5;
+  if (n < 0 || n > TS_MAXN) return -2;
+  if (n > 0 && !a) return -3;
+  if (lda < n || lda < 1) return -4;
+  if (n > 0 && !w) return -5;
+  if (n > 0 && !work) return -6;
   return 0;
 }
 
-int wwq_ts_syev_d(int n, double *a, int lda, double *w, void *work, int band,
-                  int nthreads) {
+int wwq_ts_syev_d(int set, int n, double *a, int lda, double *w, void *work,
+                  int band, int nthreads) {
   int rc = ts_check(n, a, lda, w, work);
   return rc ? rc
-            : ts_pick()->syev_d(n, a, lda, w, work, band,
-                                ts_threads(n, nthreads));
+            : ts_take(set)->syev_d(n, a, lda, w, work, band,
+                                   ts_threads(n, nthreads));
 }
 
-int wwq_ts_syev_s(int n, float *a, int lda, float *w, void *work, int band,
-                  int nthreads) {
+int wwq_ts_syev_s(int set, int n, float *a, int lda, float *w, void *work,
+                  int band, int nthreads) {
   int rc = ts_check(n, a, lda, w, work);
   return rc ? rc
-            : ts_pick()->syev_s(n, a, lda, w, work, band,
-                                ts_threads(n, nthreads));
+            : ts_take(set)->syev_s(n, a, lda, w, work, band,
+                                   ts_threads(n, nthreads));
 }

@@ -77,29 +77,55 @@ func result(rc C.int) error {
 	return nil
 }
 
+// A Set is a kernel set. Sets differ in rounding, so results are the same, bit for
+// bit, on machines that run the same one.
+type Set int
+
+// Chosen is the set in use, chosen by CPU.
+const Chosen Set = C.TS_CHOSEN
+
+// Find returns the kernel set called name, as SIMD names them; ok is false if this
+// machine cannot run it.
+func Find(name string) (set Set, ok bool) {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	set = Set(C.wwq_ts_find(c))
+	return set, set != Chosen
+}
+
 // Eigenvalues64 writes the eigenvalues of the n×n symmetric matrix a (row-major,
 // leading dimension lda, upper triangle) into w[:n], ascending. a may be
 // overwritten. threads is the number of cores to use; the result does not
 // depend on it.
-func Eigenvalues64(n int, a []float64, lda int, w []float64, threads int) error {
+func (set Set) Eigenvalues64(n int, a []float64, lda int, w []float64, threads int) error {
 	if err := check(n, len(a), lda, len(w)); err != nil || n == 0 {
 		return err
 	}
-	work, done := workspace(C.wwq_ts_worksize_d(C.int(n), 0, C.int(threads)))
+	work, done := workspace(C.wwq_ts_worksize_d(C.int(set), C.int(n), 0, C.int(threads)))
 	defer done()
-	return result(C.wwq_ts_syev_d(C.int(n), (*C.double)(&a[0]), C.int(lda),
+	return result(C.wwq_ts_syev_d(C.int(set), C.int(n), (*C.double)(&a[0]), C.int(lda),
 		(*C.double)(&w[0]), work, 0, C.int(threads)))
 }
 
 // Eigenvalues32 is Eigenvalues64 in single precision.
-func Eigenvalues32(n int, a []float32, lda int, w []float32, threads int) error {
+func (set Set) Eigenvalues32(n int, a []float32, lda int, w []float32, threads int) error {
 	if err := check(n, len(a), lda, len(w)); err != nil || n == 0 {
 		return err
 	}
-	work, done := workspace(C.wwq_ts_worksize_s(C.int(n), 0, C.int(threads)))
+	work, done := workspace(C.wwq_ts_worksize_s(C.int(set), C.int(n), 0, C.int(threads)))
 	defer done()
-	return result(C.wwq_ts_syev_s(C.int(n), (*C.float)(&a[0]), C.int(lda),
+	return result(C.wwq_ts_syev_s(C.int(set), C.int(n), (*C.float)(&a[0]), C.int(lda),
 		(*C.float)(&w[0]), work, 0, C.int(threads)))
+}
+
+// Eigenvalues64 is that of the set in use.
+func Eigenvalues64(n int, a []float64, lda int, w []float64, threads int) error {
+	return Chosen.Eigenvalues64(n, a, lda, w, threads)
+}
+
+// Eigenvalues32 is that of the set in use.
+func Eigenvalues32(n int, a []float32, lda int, w []float32, threads int) error {
+	return Chosen.Eigenvalues32(n, a, lda, w, threads)
 }
 
 // SIMD returns the name of the kernel set in use: "avx512", "avx2", "neon" or

@@ -14,10 +14,16 @@
 extern "C" {
 #endif
 
-// Workspace in bytes for wwq_ts_syev_d / wwq_ts_syev_s with the same n, band
-// and nthreads. Never 0. band <= 0 picks a bandwidth by size.
-size_t wwq_ts_worksize_d(int n, int band, int nthreads);
-size_t wwq_ts_worksize_s(int n, int band, int nthreads);
+// The kernel set called name ("avx512", "avx2", "neon", "scalar"), for the
+// argument set below; TS_CHOSEN if it does not exist or this CPU cannot run it.
+#define TS_CHOSEN (-1)
+int wwq_ts_find(const char *name);
+
+// Workspace in bytes for wwq_ts_syev_d / wwq_ts_syev_s with the same set, n,
+// band and nthreads. Never 0. band <= 0 picks a bandwidth by size. set is from
+// wwq_ts_find, or TS_CHOSEN for the set in use.
+size_t wwq_ts_worksize_d(int set, int n, int band, int nthreads);
+size_t wwq_ts_worksize_s(int set, int n, int band, int nthreads);
 
 // Eigenvalues of the n x n symmetric matrix A, ascending into w[0..n-1].
 // A is row-major, leading dimension lda >= max(1,n), upper triangle valid
@@ -27,10 +33,10 @@ size_t wwq_ts_worksize_s(int n, int band, int nthreads);
 // rounded to the nearest width the kernels support.
 // Returns 0; k > 0 when k off-diagonals did not converge (w holds what there
 // is); -i when argument i is bad.
-int wwq_ts_syev_d(int n, double *a, int lda, double *w, void *work, int band,
-                  int nthreads);
-int wwq_ts_syev_s(int n, float *a, int lda, float *w, void *work, int band,
-                  int nthreads);
+int wwq_ts_syev_d(int set, int n, double *a, int lda, double *w, void *work,
+                  int band, int nthreads);
+int wwq_ts_syev_s(int set, int n, float *a, int lda, float *w, void *work,
+                  int band, int nthreads);
 
 // Name of the kernel set in use: "avx512", "avx2", "neon" or "scalar".
 const char *wwq_ts_simd(void);
