@@ -84,7 +84,13 @@ const char *wwq_blas_library(void) {
 }
 
 const char *wwq_blas_config(void) {
+    static char version[200];
+    void (*mkl)(char *, int) = (void (*)(char *, int))find("mkl_get_version_string");
     const char *s = call_string("openblas_get_config");
+    if (!s && mkl) {
+        mkl(version, sizeof version - 1); /* the same each time, whoever writes it */
+        return version;
+    }
     return s ? s : call_string("bli_info_get_version_str");
 }
 
