@@ -67,6 +67,11 @@ INLINE void FN(upd_row)(const FN(sb) * S, const R *v, const R *w, int r,
   const R *vr = v + (size_t)r * b, *wr = w + (size_t)r * b;
   for (int c = c0; c < c1; c += NR) {
     size_t o = (size_t)(c / MR) * MR * b + c % MR;
+    // The next row panel, or the next tile, lies behind this one.
+    for (int q = 0; q < NR; q++)
+      for (int k = 0; k < MR; k += 64 / (int)sizeof(R))
+        __builtin_prefetch(
+            x + (size_t)(c - kc + q) * MR + k + (size_t)MR * S->nb, 1);
     FN(k_upd)(S->b, vr, w + o, wr, v + o, x + (size_t)(c - kc) * MR);
   }
 }
