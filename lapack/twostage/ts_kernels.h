@@ -108,14 +108,60 @@ INLINE void FN(k_tmul_long)(int np, const R *x, const R *a, size_t ps, R *c) {
                a + p * ps, ps, c);
 }
 
-// dst = src^T for one MR x MR block: element (i,j) at [j*MR + i] on both sides.
-INLINE void FN(k_trans)(const R *src, R *dst) {
-  for (int j = 0; j < MR; j++)
-    for (int i = 0; i < MR; i++) dst[i * MR + j] = src[j * MR + i];
+// Transposes a VL x VL block: x[i] holds column i on entry, row i on return.
+INLINE void FN(transpose)(V *x) {
+#if TS_KIND == 2 && TS_DOUBLE
+  __m256d a = _mm256_unpacklo_pd((__m256d)x[0], (__m256d)x[1]);
+  __m256d b = _mm256_unpackhi_pd((__m256d)x[0], (__m256d)x[1]);
+  __m256d c = _mm256_unpacklo_pd((__m256d)x[2], (__m256d)x[3]);
+  __m256d d = _mm256_unpackhi_pd((__m256d)x[2], (__m256d)x[3]);
+  x[0] = (V)_mm256_permute2f128_pd(a, c, 0x20);
+  x[1] = (V)_mm256_permute2f128_pd(b, d, 0x20);
+  x[2] = (V)_mm256_permute2f128_pd(a, c, 0x31);
+  x[3] = (V)_mm256_permute2f128_pd(b, d, 0x31);
+#elif TS_KIND == 2
+  __m256 t[8];
+#pragma GCC unroll 2
+  for (int h = 0; h < 8; h += 4) {
+    __m256 a = _mm256_unpacklo_ps((__m256)x[h], (__m256)x[h + 1]);
+    __m256 b = _mm256_unpackhi_ps((__m256)x[h], (__m256)x[h + 1]);
+    __m256 c = _mm256_unpacklo_ps((__m256)x[h + 2], (__m256)x[h + 3]);
+    __m256 d = _mm256_unpackhi_ps((__m256)x[h + 2], (__m256)x[h + 3]);
+    t[h] = _mm256_shuffle_ps(a, c, 0x44);
+    t[h + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    t[h + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    t[h + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) {
+    x[k] = (V)_mm256_permute2f128_ps(t[k], t[k + 4], 0x20);
+    x[k + 4] = (V)_mm256_permute2f128_ps(t[k], t[k + 4], 0x31);
+  }
+#else
+  V t[VL];
+  for (int i = 0; i < VL; i++)
+    for (int j = 0; j < VL; j++) t[i][j] = x[j][i];
+  for (int i = 0; i < VL; i++) x[i] = t[i];
+#endif
 }
 
-// dst += src^T for one MR x MR block.
-INLINE void FN(k_transadd)(const R *src, R *dst) {
-  for (int j = 0; j < MR; j++)
-    for (int i = 0; i < MR; i++) dst[j * MR + i] += src[i * MR + j];
+// dst = src^T (or dst += src^T) for one MR x MR block: element (i,j) at
+// [j*MR + i] on both sides.
+INLINE void FN(trans)(const R *src, R *dst, const int add) {
+  for (int j = 0; j < MR; j += VL)
+    for (int i = 0; i < MR; i += VL) {
+      V x[VL];
+#pragma GCC unroll 16
+      for (int q = 0; q < VL; q++) x[q] = LOAD(src + (size_t)(j + q) * MR + i);
+      FN(transpose)(x);
+#pragma GCC unroll 16
+      for (int q = 0; q < VL; q++) {
+        R *d = dst + (size_t)(i + q) * MR + j;
+        if (add) x[q] += LOAD(d);
+        STORE(d, x[q]);
+      }
+    }
 }
+
+INLINE void FN(k_trans)(const R *src, R *dst) { FN(trans)(src, dst, 0); }
+INLINE void FN(k_transadd)(const R *src, R *dst) { FN(trans)(src, dst, 1); }
