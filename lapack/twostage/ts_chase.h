@@ -13,7 +13,8 @@
 // with reflector v, v from the right on the block below it, the next reflector
 // u from that block's first column, u from the left. Task (s,t) may run once
 // (s-1,t+1) is done. TS_GROUP sweeps advance together, two tasks apart, so the
-// blocks they touch stay in cache; groups go round the threads.
+// blocks they touch stay in cache and one task's latencies pass while another
+// works (chase_steps); groups go round the threads.
 #ifndef TS_GROUP
 #define TS_GROUP 4
 #endif
@@ -184,70 +185,109 @@ INLINE R FN(reflect)(R alpha, R xx, R *h, R *tu) {
   return beta;
 }
 
-// One task on the column block at d: the diagonal block D (rows 0..b-1) gets
-// H D H with H = I - tau v v^T; if off, the block O below it gets O H, then the
-// reflector of its first column from the left, which v and tau become.
-// The order hides the latency of the scalars behind independent vector work.
-INLINE R FN(chase_blk)(const int b, R *d, int ld, R *v, R tau, int off,
-                       const R *mask) {
+// One task: the column block at d, the reflector it brings (v, tau), and its
+// scratch.
+typedef struct {
+  R *d, *v, *tau;
+  int off; // there is a block below the diagonal one
+  R beta, tu, zz;
   R y[TS_MAXBAND] __attribute__((aligned(64)));
   R z[TS_MAXBAND] __attribute__((aligned(64)));
   R u[TS_MAXBAND] __attribute__((aligned(64)));
-  R *o = d + b, beta = 0, h = 0, tu = 0, zz = 0;
-  if (off) {
-    FN(chase_gemv)(b, o, ld, v, tau, z);
-    V v0 = SET1(v[0]), xx = (V){0}, xz = (V){0}, z0 = LOAD(z);
-    V x0 = FNMA(z0, v0, LOAD(o));
-    R alpha = x0[0];
-    x0 *= LOAD(mask + 15); // without the head
-    STORE(u, x0);
-    xx = x0 * x0;
-    xz = x0 * z0;
-    for (int i = VL; i < b; i += VL) {
-      V zi = LOAD(z + i), x = FNMA(zi, v0, LOAD(o + i));
-      STORE(u + i, x);
-      xx = FMA(x, x, xx);
-      xz = FMA(x, zi, xz);
-    }
-    beta = FN(reflect)(alpha, HSUM(xx), &h, &tu);
-    u[0] = h;
-    zz = HSUM(xz) + h * z[0];
+} FN(ctask);
+
+// A task in three steps. First the reflector u of the block O below, after O
+// has got H = I - tau v v^T from the right: it waits for a square root and a
+// division, which the steps of other tasks fill.
+INLINE void FN(chase_head)(const int b, FN(ctask) * k, int ld, const R *mask) {
+  if (!k->off) return;
+  const R *o = k->d + b, *v = k->v;
+  R *z = k->z, *u = k->u, h;
+  FN(chase_gemv)(b, o, ld, v, *k->tau, z);
+  V v0 = SET1(v[0]), z0 = LOAD(z), x0 = FNMA(z0, v0, LOAD(o));
+  R alpha = x0[0];
+  x0 *= LOAD(mask + 15); // without the head
+  STORE(u, x0);
+  V xx = x0 * x0, xz = x0 * z0;
+  for (int i = VL; i < b; i += VL) {
+    V zi = LOAD(z + i), x = FNMA(zi, v0, LOAD(o + i));
+    STORE(u + i, x);
+    xx = FMA(x, x, xx);
+    xz = FMA(x, zi, xz);
   }
-  FN(chase_symv)(b, d, ld, v, y, mask);
+  k->beta = FN(reflect)(alpha, HSUM(xx), &h, &k->tu);
+  u[0] = h;
+  k->zz = HSUM(xz) + h * z[0];
+}
+
+// Then y for H D H = D - v y^T - y v^T of the diagonal block.
+INLINE void FN(chase_sym)(const int b, FN(ctask) * k, int ld, const R *mask) {
+  const R *v = k->v, tau = *k->tau;
+  R *y = k->y;
+  FN(chase_symv)(b, k->d, ld, v, y, mask);
   V dot = (V){0};
   for (int i = 0; i < b; i += VL) dot = FMA(LOAD(y + i), LOAD(v + i), dot);
   V tv = SET1(tau), al = SET1(tau * (tau * HSUM(dot)) / -2);
   for (int i = 0; i < b; i += VL)
     STORE(y + i, FMA(al, LOAD(v + i), tv * LOAD(y + i)));
-  if (off) FN(chase_apply)(b, o, ld, v, z, u, tu, zz);
-  FN(chase_syr2)(b, d, ld, v, y, mask);
-  if (off) {
-    STORE(o, (V){0});
-    o[0] = beta;
-    for (int i = VL; i < b; i += VL) STORE(o + i, (V){0});
-    for (int i = 0; i < b; i += VL) STORE(v + i, LOAD(u + i));
-  }
-  return tu;
+}
+
+// Last the updates. u and its factor become the task's reflector.
+INLINE void FN(chase_update)(const int b, FN(ctask) * k, int ld,
+                             const R *mask) {
+  R *o = k->d + b, *v = k->v;
+  if (k->off) FN(chase_apply)(b, o, ld, v, k->z, k->u, k->tu, k->zz);
+  FN(chase_syr2)(b, k->d, ld, v, k->y, mask);
+  if (!k->off) return;
+  STORE(o, (V){0});
+  o[0] = k->beta;
+  for (int i = VL; i < b; i += VL) STORE(o + i, (V){0});
+  for (int i = 0; i < b; i += VL) STORE(v + i, LOAD(k->u + i));
+  *k->tau = k->tu;
+}
+
+// Runs count independent tasks step by step.
+INLINE void FN(chase_steps)(const int b, FN(ctask) * k, int count, int ld,
+                            const R *mask) {
+  for (int q = 0; q < count; q++) FN(chase_head)(b, k + q, ld, mask);
+  for (int q = 0; q < count; q++) FN(chase_sym)(b, k + q, ld, mask);
+  for (int q = 0; q < count; q++) FN(chase_update)(b, k + q, ld, mask);
 }
 
 // The bandwidths pick_band chooses get their own copy with constant loops.
-static R FN(chase_24)(R *d, int ld, R *v, R tau, int off, const R *mask) {
-  return FN(chase_blk)(24, d, ld, v, tau, off, mask);
+static void FN(chase_24)(FN(ctask) * k, int count, int ld, const R *mask) {
+  FN(chase_steps)(24, k, count, ld, mask);
 }
-#if TS_KIND == 2 && TS_DOUBLE
-static R FN(chase_12)(R *d, int ld, R *v, R tau, int off, const R *mask) {
-  return FN(chase_blk)(12, d, ld, v, tau, off, mask);
+#if TS_KIND == 2 && TS_DOUBLE // the other sets' MR divides neither
+static void FN(chase_12)(FN(ctask) * k, int count, int ld, const R *mask) {
+  FN(chase_steps)(12, k, count, ld, mask);
 }
-static R FN(chase_36)(R *d, int ld, R *v, R tau, int off, const R *mask) {
-  return FN(chase_blk)(36, d, ld, v, tau, off, mask);
+static void FN(chase_36)(FN(ctask) * k, int count, int ld, const R *mask) {
+  FN(chase_steps)(36, k, count, ld, mask);
 }
 #endif
-static R FN(chase_48)(R *d, int ld, R *v, R tau, int off, const R *mask) {
-  return FN(chase_blk)(48, d, ld, v, tau, off, mask);
+static void FN(chase_48)(FN(ctask) * k, int count, int ld, const R *mask) {
+  FN(chase_steps)(48, k, count, ld, mask);
 }
-static R FN(chase_any)(int b, R *d, int ld, R *v, R tau, int off,
-                       const R *mask) {
-  return FN(chase_blk)(b, d, ld, v, tau, off, mask);
+static void FN(chase_any)(int b, FN(ctask) * k, int count, int ld,
+                          const R *mask) {
+  FN(chase_steps)(b, k, count, ld, mask);
+}
+
+static void FN(chase_tasks)(int b, FN(ctask) * k, int count, int ld,
+                            const R *mask) {
+  if (b == 24)
+    FN(chase_24)(k, count, ld, mask);
+  else if (b == 48)
+    FN(chase_48)(k, count, ld, mask);
+#if TS_KIND == 2 && TS_DOUBLE
+  else if (b == 12)
+    FN(chase_12)(k, count, ld, mask);
+  else if (b == 36)
+    FN(chase_36)(k, count, ld, mask);
+#endif
+  else
+    FN(chase_any)(b, k, count, ld, mask);
 }
 
 // Stage 2 state.
@@ -258,9 +298,9 @@ typedef struct {
   atomic_int *done; // tasks finished, per sweep
 } FN(st);
 
-// Runs task t of sweep s; v and *tau carry the reflector along the sweep.
-INLINE void FN(chase_task)(const FN(st) * S, int s, int t, R *v, R *tau,
-                           const R *mask) {
+// Fills in task t of sweep s; v and *tau carry the reflector along the sweep.
+INLINE void FN(chase_begin)(const FN(st) * S, int s, int t, R *v, R *tau,
+                            FN(ctask) * k) {
   const int b = S->b, ld = S->ld, r = s + 1 + t * b;
   if (t == 0) { // reflector of column s
     R *x = S->band + (size_t)s * ld + r, xx = 0;
@@ -271,22 +311,18 @@ INLINE void FN(chase_task)(const FN(st) * S, int s, int t, R *v, R *tau,
     }
     x[0] = FN(reflect)(x[0], xx, &v[0], tau);
   }
-  R *d = S->band + (size_t)r * ld + r;
-  const int off = r + b < S->n;
-  *tau = b == 24   ? FN(chase_24)(d, ld, v, *tau, off, mask)
-         : b == 48 ? FN(chase_48)(d, ld, v, *tau, off, mask)
-#if TS_KIND == 2 && TS_DOUBLE // the other sets' MR divides neither
-         : b == 12 ? FN(chase_12)(d, ld, v, *tau, off, mask)
-         : b == 36 ? FN(chase_36)(d, ld, v, *tau, off, mask)
-#endif
-                   : FN(chase_any)(b, d, ld, v, *tau, off, mask);
+  k->d = S->band + (size_t)r * ld + r;
+  k->v = v;
+  k->tau = tau;
+  k->off = r + b < S->n;
 }
 
 // One thread's part of the chase.
 static void FN(sb2st)(FN(st) * S, int tid) {
-  const int n = S->n, b = S->b, nth = S->team->nt, ns = n - 2;
+  const int n = S->n, b = S->b, ld = S->ld, nth = S->team->nt, ns = n - 2;
   R vb[TS_GROUP][TS_MAXBAND] __attribute__((aligned(64)));
   R tau[TS_GROUP];
+  FN(ctask) task[TS_GROUP];
   R mask[48];
   for (int i = 0; i < 48; i++) mask[i] = i >= 16 ? 1 : 0;
   for (int g = tid; g * TS_GROUP < ns; g += nth) {
@@ -301,13 +337,16 @@ static void FN(sb2st)(FN(st) * S, int tid) {
              k++)
           ts_relax(k);
       }
+      int count = 0;
       for (int q = 0; q < gn; q++) {
         const int s = s0 + q, t = step - 2 * q;
-        if (t < 0 || s + 1 + t * b >= n) continue;
-        FN(chase_task)(S, s, t, vb[q], &tau[q], mask);
-        if (nth > 1 && q == gn - 1)
-          atomic_store_explicit(&S->done[s], t + 1, memory_order_release);
+        if (t >= 0 && s + 1 + t * b < n)
+          FN(chase_begin)(S, s, t, vb[q], &tau[q], &task[count++]);
       }
+      FN(chase_tasks)(b, task, count, ld, mask);
+      const int s = s0 + gn - 1, t = step - 2 * (gn - 1);
+      if (nth > 1 && t >= 0 && s + 1 + t * b < n)
+        atomic_store_explicit(&S->done[s], t + 1, memory_order_release);
     }
   }
   ts_barrier(S->team);

@@ -25,7 +25,8 @@ static R FN(maxabs)(int n, const R *a, int lda) {
 static int FN(pick_band)(int n, int band) {
   int b = band;
   if (band <= 0)
-    b = TS_DOUBLE ? (n < 3000 ? 24 : 36) : (n < 6000 ? 24 : 48);
+    b = TS_DOUBLE ? (TS_KIND == 2 ? 12 : n < 3000 ? 24 : 36)
+                  : (n < 6000 ? 24 : 48);
   b = (b + MR - 1) / MR * MR;
   int top = TS_MAXBAND / MR * MR;
   return b > top ? top : b;
