@@ -108,9 +108,10 @@ INLINE void FN(k_tmul_long)(int np, const R *x, const R *a, size_t ps, R *c) {
                a + p * ps, ps, c);
 }
 
+#if TS_KIND == 2
 // Transposes a VL x VL block: x[i] holds column i on entry, row i on return.
 INLINE void FN(transpose)(V *x) {
-#if TS_KIND == 2 && TS_DOUBLE
+#if TS_DOUBLE
   __m256d a = _mm256_unpacklo_pd((__m256d)x[0], (__m256d)x[1]);
   __m256d b = _mm256_unpackhi_pd((__m256d)x[0], (__m256d)x[1]);
   __m256d c = _mm256_unpacklo_pd((__m256d)x[2], (__m256d)x[3]);
@@ -119,7 +120,7 @@ INLINE void FN(transpose)(V *x) {
   x[1] = (V)_mm256_permute2f128_pd(b, d, 0x20);
   x[2] = (V)_mm256_permute2f128_pd(a, c, 0x31);
   x[3] = (V)_mm256_permute2f128_pd(b, d, 0x31);
-#elif TS_KIND == 2
+#else
   __m256 t[8];
 #pragma GCC unroll 2
   for (int h = 0; h < 8; h += 4) {
@@ -137,17 +138,14 @@ INLINE void FN(transpose)(V *x) {
     x[k] = (V)_mm256_permute2f128_ps(t[k], t[k + 4], 0x20);
     x[k + 4] = (V)_mm256_permute2f128_ps(t[k], t[k + 4], 0x31);
   }
-#else
-  V t[VL];
-  for (int i = 0; i < VL; i++)
-    for (int j = 0; j < VL; j++) t[i][j] = x[j][i];
-  for (int i = 0; i < VL; i++) x[i] = t[i];
 #endif
 }
+#endif
 
 // dst = src^T (or dst += src^T) for one MR x MR block: element (i,j) at
 // [j*MR + i] on both sides.
 INLINE void FN(trans)(const R *src, R *dst, const int add) {
+#if TS_KIND == 2
   for (int j = 0; j < MR; j += VL)
     for (int i = 0; i < MR; i += VL) {
       V x[VL];
@@ -161,6 +159,11 @@ INLINE void FN(trans)(const R *src, R *dst, const int add) {
         STORE(d, x[q]);
       }
     }
+#else
+  for (int j = 0; j < MR; j++)
+    for (int i = 0; i < MR; i++)
+      dst[i * MR + j] = add ? dst[i * MR + j] + src[j * MR + i] : src[j * MR + i];
+#endif
 }
 
 INLINE void FN(k_trans)(const R *src, R *dst) { FN(trans)(src, dst, 0); }
