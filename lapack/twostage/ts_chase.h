@@ -79,24 +79,21 @@ INLINE void FN(chase_symv)(const int b, const R *d, int ld, const R *v, R *y,
   }
 }
 
-// D <- D - v y^T - y v^T on the lower triangle (syr2).
-INLINE void FN(chase_syr2)(const int b, R *d, int ld, const R *v, const R *y,
-                           const R *mask) {
+// D <- D - v y^T - y v^T on the lower triangle (syr2) and the lanes above it
+// that share its vectors: what those hold, nobody reads unmasked.
+INLINE void FN(chase_syr2)(const int b, R *d, int ld, const R *v,
+                           const R *y) {
   enum { Q = VL < 4 ? VL : 4 };
   for (int j = 0; j < b; j += VL)
     for (int h = 0; h < VL; h += Q) {
       V cv[4], cw[4];
 #pragma GCC unroll 4
       for (int q = 0; q < Q; q++) {
-        R *p = d + (size_t)(j + h + q) * ld + j;
-        V m = LOAD(mask + 16 - (h + q));
         cv[q] = SET1(v[j + h + q]);
         cw[q] = SET1(y[j + h + q]);
-        STORE(p, FNMA(LOAD(v + j) * m, cw[q],
-                      FNMA(LOAD(y + j) * m, cv[q], LOAD(p))));
       }
       R *dj = d + (size_t)(j + h) * ld;
-      for (int i = j + VL; i < b; i += VL) {
+      for (int i = j; i < b; i += VL) {
         V yi = LOAD(y + i), vi = LOAD(v + i);
 #pragma GCC unroll 4
         for (int q = 0; q < Q; q++) {
@@ -134,14 +131,15 @@ INLINE void FN(chase_gemv)(const int b, const R *o, int ld, const R *v, R t,
   }
 }
 
-// O <- (I - tu u u^T)(O - z v^T), both in one visit: the dots are taken on O
-// itself, u^T(O - z v^T) = u^T O - (u^T z) v^T. uz = u^T z.
+// O <- (I - tu u u^T)(O - z v^T). The dots are taken on O itself,
+// u^T(O - z v^T) = u^T O - (u^T z) v^T, and all of them before the updates, so
+// that neither loop waits for sums across lanes. uz = u^T z.
 INLINE void FN(chase_apply)(const int b, R *o, int ld, const R *v, const R *z,
                             const R *u, R tu, R uz) {
+  R t[TS_MAXBAND] __attribute__((aligned(64)));
   for (int j = 0; j < b; j += 4) {
-    R *p = o + (size_t)j * ld;
-    V s[4], cv[4], cs[4];
-    R t[4];
+    const R *p = o + (size_t)j * ld;
+    V s[4];
 #pragma GCC unroll 4
     for (int q = 0; q < 4; q++) s[q] = (V){0};
     for (int i = 0; i < b; i += VL) {
@@ -150,11 +148,18 @@ INLINE void FN(chase_apply)(const int b, R *o, int ld, const R *v, const R *z,
       for (int q = 0; q < 4; q++)
         s[q] = FMA(LOAD(p + (size_t)q * ld + i), ui, s[q]);
     }
-    FN(hsum4)(s, t);
+    FN(hsum4)(s, t + j);
+  }
+  const V tv = SET1(tu), uv = SET1(uz);
+  for (int j = 0; j < b; j += VL)
+    STORE(t + j, tv * FNMA(uv, LOAD(v + j), LOAD(t + j)));
+  for (int j = 0; j < b; j += 4) {
+    R *p = o + (size_t)j * ld;
+    V cv[4], cs[4];
 #pragma GCC unroll 4
     for (int q = 0; q < 4; q++) {
       cv[q] = SET1(v[j + q]);
-      cs[q] = SET1(tu * (t[q] - uz * v[j + q]));
+      cs[q] = SET1(t[j + q]);
     }
     for (int i = 0; i < b; i += VL) {
       V ui = LOAD(u + i), zi = LOAD(z + i);
@@ -233,11 +238,10 @@ INLINE void FN(chase_sym)(const int b, FN(ctask) * k, int ld, const R *mask) {
 }
 
 // Last the updates. u and its factor become the task's reflector.
-INLINE void FN(chase_update)(const int b, FN(ctask) * k, int ld,
-                             const R *mask) {
+INLINE void FN(chase_update)(const int b, FN(ctask) * k, int ld) {
   R *o = k->d + b, *v = k->v;
   if (k->off) FN(chase_apply)(b, o, ld, v, k->z, k->u, k->tu, k->zz);
-  FN(chase_syr2)(b, k->d, ld, v, k->y, mask);
+  FN(chase_syr2)(b, k->d, ld, v, k->y);
   if (!k->off) return;
   STORE(o, (V){0});
   o[0] = k->beta;
@@ -251,7 +255,7 @@ INLINE void FN(chase_steps)(const int b, FN(ctask) * k, int count, int ld,
                             const R *mask) {
   for (int q = 0; q < count; q++) FN(chase_head)(b, k + q, ld, mask);
   for (int q = 0; q < count; q++) FN(chase_sym)(b, k + q, ld, mask);
-  for (int q = 0; q < count; q++) FN(chase_update)(b, k + q, ld, mask);
+  for (int q = 0; q < count; q++) FN(chase_update)(b, k + q, ld);
 }
 
 // The bandwidths pick_band chooses get their own copy with constant loops.
