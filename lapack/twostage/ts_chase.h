@@ -39,14 +39,15 @@ INLINE void FN(hsum4)(const V *s, R *out) {
 #endif
 }
 
-// y = D v for the symmetric b x b block with lower triangle at d (symv).
+// y + w = D v for the symmetric b x b block with lower triangle at d (symv).
+// y are the sums by rows, w those by columns: added up here, a column's lane
+// sums would hold up the next pass over its rows.
 INLINE void FN(chase_symv)(const int b, const R *d, int ld, const R *v, R *y,
-                           const R *mask) {
+                           R *w, const R *mask) {
   enum { Q = VL < 4 ? VL : 4 };
   for (int i = 0; i < b; i += VL) STORE(y + i, (V){0});
   for (int j = 0; j < b; j += VL) {
     V yj = LOAD(y + j), vj = LOAD(v + j);
-    R sums[VL < 4 ? 4 : VL];
     for (int h = 0; h < VL; h += Q) {
       V s[4], c[4];
 #pragma GCC unroll 4
@@ -71,11 +72,10 @@ INLINE void FN(chase_symv)(const int b, const R *d, int ld, const R *v, R *y,
         STORE(y + i, yi);
       }
       R o[4];
-      FN(hsum4)(s, o);
-#pragma GCC unroll 4
-      for (int q = 0; q < Q; q++) sums[h + q] = o[q];
+      FN(hsum4)(s, Q == 4 ? w + j + h : o);
+      for (int q = 0; q < Q && Q < 4; q++) w[j + h + q] = o[q];
     }
-    STORE(y + j, yj + LOAD(sums));
+    STORE(y + j, yj);
   }
 }
 
@@ -228,10 +228,14 @@ INLINE void FN(chase_head)(const int b, FN(ctask) * k, int ld, const R *mask) {
 // Then y for H D H = D - v y^T - y v^T of the diagonal block.
 INLINE void FN(chase_sym)(const int b, FN(ctask) * k, int ld, const R *mask) {
   const R *v = k->v, tau = *k->tau;
-  R *y = k->y;
-  FN(chase_symv)(b, k->d, ld, v, y, mask);
+  R *y = k->y, w[TS_MAXBAND] __attribute__((aligned(64)));
+  FN(chase_symv)(b, k->d, ld, v, y, w, mask);
   V dot = (V){0};
-  for (int i = 0; i < b; i += VL) dot = FMA(LOAD(y + i), LOAD(v + i), dot);
+  for (int i = 0; i < b; i += VL) {
+    V yi = LOAD(y + i) + LOAD(w + i);
+    STORE(y + i, yi);
+    dot = FMA(yi, LOAD(v + i), dot);
+  }
   V tv = SET1(tau), al = SET1(tau * (tau * HSUM(dot)) / -2);
   for (int i = 0; i < b; i += VL)
     STORE(y + i, FMA(al, LOAD(v + i), tv * LOAD(y + i)));
