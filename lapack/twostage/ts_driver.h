@@ -33,10 +33,8 @@ static int FN(pick_band)(int n, int band) {
 }
 
 // Largest order that goes straight to tridiagonal form when the caller leaves
-// the bandwidth open (measured; above it the two-stage path wins).
-#ifndef TS_DIRECT_MAX
-#define TS_DIRECT_MAX 800
-#endif
+// the bandwidth open (measured with AVX2; above it the two-stage path wins).
+#define TS_DIRECT_MAX (TS_KIND != 2 ? 800 : TS_DOUBLE ? 448 : 704)
 INLINE int FN(is_direct)(int n, int band) {
   return band <= 0 && n <= TS_DIRECT_MAX;
 }

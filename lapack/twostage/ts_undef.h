@@ -19,3 +19,4 @@
 #undef VMAX
 #undef HSUM
 #undef TS_DOUBLE
+#undef TS_DIRECT_MAX
