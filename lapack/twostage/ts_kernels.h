@@ -15,7 +15,7 @@
 
 // C[MR x NR] += X[MR x k] * Y[k x NR]; X row-packed panel, Y points at the
 // first of NR neighbouring scalars of each step, MR apart.
-INLINE void FN(k_mul)(int k, const R *x, const R *y, R *c) {
+KERNEL void FN(k_mul)(int k, const R *x, const R *y, R *c) {
   V acc[NR][MV];
 #pragma GCC unroll 8
   for (int q = 0; q < NR; q++)
@@ -41,7 +41,7 @@ INLINE void FN(k_mul)(int k, const R *x, const R *y, R *c) {
 }
 
 // C[MR x NR] -= X1*Y1 + X2*Y2, each as in k_mul (rank-2b update of a block).
-INLINE void FN(k_upd)(int k, const R *x1, const R *y1, const R *x2,
+KERNEL void FN(k_upd)(int k, const R *x1, const R *y1, const R *x2,
                       const R *y2, R *c) {
   V acc[NR][MV];
 #pragma GCC unroll 8
@@ -73,7 +73,7 @@ INLINE void FN(k_upd)(int k, const R *x1, const R *y1, const R *x2,
 // C[MR x NR] += X^T * A where X is one col-packed panel (np*MR rows of MR
 // columns) and A np row-packed panels ps elements apart, NR columns from a on.
 // C is col-packed: NR rows of MR.
-INLINE void FN(k_tmul)(int np, const R *x, const R *a, size_t ps, R *c) {
+KERNEL void FN(k_tmul)(int np, const R *x, const R *a, size_t ps, R *c) {
   V acc[NR][MV];
 #pragma GCC unroll 8
   for (int q = 0; q < NR; q++)

@@ -10,6 +10,7 @@
 #undef LOAD
 #undef STORE
 #undef INLINE
+#undef KERNEL
 #undef MV
 #undef NR
 #undef MR
