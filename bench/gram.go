@@ -24,6 +24,9 @@ type GramConfig struct {
 	// QMax are the largest codes for which the exact integer product is timed
 	// beside the float64 update that it replaces.
 	QMax []int
+	// Top are the same for the product of 16-bit integers, which weights are that were
+	// rounded to a narrow type: of 8, 6 and 4 bits in bfloat16 up to 32512, 7936, 1792.
+	Top []int
 	// SlowLimit is the largest number of flops that the pure-Go backend is given.
 	SlowLimit float64
 }
@@ -34,6 +37,7 @@ func DefaultGramConfig() GramConfig {
 		Timing: DefaultTiming(), Backends: cblas.Names(), DTypes: []string{"f64", "f32"},
 		Shapes:    []Shape{{384, 1024}, {896, 4864}, {2048, 2048}},
 		QMax:      []int{127, 7, 1},
+		Top:       []int{32512, 7936, 1792},
 		SlowLimit: 1e10,
 	}
 }
@@ -100,44 +104,80 @@ func (c GramConfig) suite() (*suite, error) {
 // codes, with the float64 update of the reference backend.
 func (c GramConfig) integerCases(s *suite) error {
 	backend, err := cblas.Lookup(s.reference)
-	if err != nil || intgram.SIMD() == "generic" {
+	if err != nil {
 		return err
 	}
+	add := func(shape Shape, dtype, key string, most int, open func() *inputs) {
+		s.cases = append(s.cases, &testCase{
+			params:   []Param{param("dtype", dtype), param(key, most), param("n", shape.N), param("k", shape.K)},
+			variants: []string{"intgram-" + intgram.SIMD(), s.reference},
+			open:     func(context.Context) (*inputs, error) { return open(), nil },
+		})
+	}
 	for _, shape := range c.Shapes {
-		for _, qmax := range c.QMax {
-			s.cases = append(s.cases, &testCase{
-				params:   []Param{param("dtype", "int8"), param("qmax", qmax), param("n", shape.N), param("k", shape.K)},
-				variants: []string{"intgram-" + intgram.SIMD(), s.reference},
-				open: func(context.Context) (*inputs, error) {
-					return openIntegers(backend, shape, qmax), nil
-				},
-			})
+		if intgram.SIMD() != "generic" {
+			for _, qmax := range c.QMax {
+				add(shape, "int8", "qmax", qmax, func() *inputs {
+					codes := uniform[int8](shape, qmax)
+					return openIntegers(backend, shape, codes, func(c []float64, ws *intgram.Workspace) {
+						intgram.Syrk(true, shape.N, shape.K, codes, shape.N, qmax, c, shape.N, ws)
+					})
+				})
+			}
+		}
+		if intgram.Fast16() {
+			for _, top := range c.Top {
+				add(shape, "int16", "top", top, func() *inputs {
+					codes := bell(shape, top)
+					return openIntegers(backend, shape, codes, func(c []float64, ws *intgram.Workspace) {
+						intgram.Syrk16(true, shape.N, shape.K, codes, shape.N, c, shape.N, ws)
+					})
+				})
+			}
 		}
 	}
 	return nil
 }
 
-func openIntegers(b cblas.Backend, shape Shape, qmax int) *inputs {
-	n, k := shape.N, shape.K
-	flops := float64(n) * float64(n) * float64(k)
-	rnd := rand.New(rand.NewPCG(2, uint64(qmax)))
-	codes, a, c := make([]int8, k*n), make([]float64, k*n), make([]float64, n*n)
-	for i := range codes {
-		codes[i] = int8(rnd.IntN(2*qmax+1) - qmax)
-		a[i] = float64(codes[i])
+// uniform returns numbers between -most and most, the hardest for intgram.Syrk.
+func uniform[T int8 | int16](s Shape, most int) []T {
+	rnd := rand.New(rand.NewPCG(2, uint64(most)))
+	x := make([]T, s.K*s.N)
+	for i := range x {
+		x[i] = T(rnd.IntN(2*most+1) - most)
+	}
+	return x
+}
+
+// bell returns normal numbers whose largest magnitude is five deviations, as trained
+// weights have at the least.
+func bell(s Shape, most int) []int16 {
+	rnd := rand.New(rand.NewPCG(2, uint64(most)))
+	x := make([]int16, s.K*s.N)
+	for i := range x {
+		x[i] = int16(max(-5, min(5, rnd.NormFloat64())) / 5 * float64(most))
+	}
+	return x
+}
+
+func openIntegers[T int8 | int16](b cblas.Backend, s Shape, codes []T, product func(c []float64, ws *intgram.Workspace)) *inputs {
+	flops := float64(s.N) * float64(s.N) * float64(s.K)
+	a, c := make([]float64, len(codes)), make([]float64, s.N*s.N)
+	for i, v := range codes {
+		a[i] = float64(v)
 	}
 	var ws intgram.Workspace
 	return &inputs{variants: []variant{
 		{
 			run: func() error {
 				clear(c)
-				intgram.Syrk(true, n, k, codes, n, qmax, c, n, &ws)
+				product(c, &ws)
 				return nil
 			},
 			work: []work{{flops / 1e9, "GFLOP/s"}},
 		},
 		{
-			run:  func() error { syrk(b, n, k, a, c); return nil },
+			run:  func() error { syrk(b, s.N, s.K, a, c); return nil },
 			work: []work{{flops / 1e9, "GFLOP/s"}},
 		},
 	}}

@@ -3,12 +3,14 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
@@ -16,11 +18,21 @@ import (
 type WholeConfig struct {
 	Timing
 	Models []SyntheticConfig
-	// Levels are lists of levels as engine options take them; each is a case.
+	// Levels are lists of levels as engine options take them; each is a case, in every
+	// mode.
 	Levels   []string
+	Modes    []Mode
 	Backends []string // of package lapack; Gram matrices follow where they can
 	Workers  int      // layers analysed at once; 0 takes all cores
 	Dir      string   // for the files; empty is the system's temporary folder
+}
+
+// A Mode is how the spectra are computed.
+type Mode struct {
+	Precision spectrum.Precision
+	// Dequant is what dequantized weights are rounded to; checkpoint.InvalidDType is the
+	// type of the tensor.
+	Dequant checkpoint.DType
 }
 
 // DefaultWholeConfig takes one block of a small model at the levels of a study and
@@ -29,6 +41,7 @@ func DefaultWholeConfig() WholeConfig {
 	c := WholeConfig{
 		Timing: DefaultTiming(), Models: []SyntheticConfig{DefaultSyntheticConfig()},
 		Levels: []string{engine.DefaultLevels, "fp16"},
+		Modes:  []Mode{{Precision: spectrum.Double}, {Precision: spectrum.Auto}, {spectrum.Auto, checkpoint.F32}},
 	}
 	// One run takes seconds.
 	c.Rounds, c.MaxRounds, c.Budget = 3, 5, 10*time.Second
@@ -84,26 +97,48 @@ func (c WholeConfig) suite() (*suite, error) {
 			if err := m.Validate(); err != nil {
 				return nil, err
 			}
-			options := make([]engine.Options, len(c.Backends))
-			for i, name := range c.Backends {
-				o := engine.DefaultOptions()
-				o.Levels, o.Threads = levels, c.Workers
-				o.MinEvals = min(o.MinEvals, m.KV)
-				if err := o.UseBackend(name); err != nil {
+			for _, mode := range c.Modes {
+				options, err := c.options(levels, m, mode)
+				if err != nil {
 					return nil, err
 				}
-				options[i] = o
-			}
-			s.cases = append(s.cases, &testCase{
-				params: []Param{
+				params := []Param{
 					param("hidden", m.Hidden), param("mlp", m.MLP), param("blocks", m.Blocks), param("levels", len(levels)),
-				},
-				variants: c.Backends,
-				open:     func(ctx context.Context) (*inputs, error) { return openWhole(ctx, c.Dir, m, options) },
-			})
+				}
+				// The default goes without saying.
+				if mode.Precision != spectrum.Double {
+					params = append(params, param("precision", mode.Precision))
+				}
+				if mode.Dequant != checkpoint.InvalidDType {
+					params = append(params, param("dequant", strings.ToLower(mode.Dequant.String())))
+				}
+				s.cases = append(s.cases, &testCase{
+					params:   params,
+					variants: c.Backends,
+					open:     func(ctx context.Context) (*inputs, error) { return openWhole(ctx, c.Dir, m, options) },
+				})
+			}
 		}
 	}
 	return s, nil
+}
+
+// options returns those of each backend.
+func (c WholeConfig) options(levels []quant.Level, m SyntheticConfig, mode Mode) ([]engine.Options, error) {
+	options := make([]engine.Options, len(c.Backends))
+	for i, name := range c.Backends {
+		o := engine.DefaultOptions()
+		o.Levels, o.Threads, o.Precision, o.DequantDType = levels, c.Workers, mode.Precision, mode.Dequant
+		o.MinEvals = min(o.MinEvals, m.KV)
+		if err := o.UseBackend(name); err != nil {
+			return nil, err
+		}
+		if err := o.Validate(); err != nil {
+			return nil, err
+		}
+		options[i] = o
+	}
+	return options, nil
 }
 
 func openWhole(ctx context.Context, dir string, m SyntheticConfig, options []engine.Options) (*inputs, error) {

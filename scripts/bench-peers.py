@@ -181,7 +181,8 @@ def run_worker(directory, runs, threads, core):
 
 def ours(program, threads):
     """The machine line, and the medians of the default backend: of eigenvalues, by
-    type and order, and of the whole analysis, by the number of levels."""
+    type and order, and of the whole analysis of a block, by the number of levels and
+    the mode."""
     text = subprocess.run(
         [program, "bench", "--json", "--quiet", "--threads", str(threads), "--suite", "eigenvalues,whole"],
         check=True, stdout=subprocess.PIPE).stdout
@@ -195,7 +196,9 @@ def ours(program, threads):
         if r["suite"] == "eigenvalues":
             eigen[r["params"]["dtype"], r["params"]["n"]] = r["median"]
         else:
-            whole[int(r["params"]["levels"])] = r["median"]
+            p = r["params"]
+            mode = " ".join(p[k] for k in ("precision", "dequant") if k in p) or "double"
+            whole[int(p["levels"]), mode] = r["median"]
     return machine, eigen, whole
 
 
@@ -226,11 +229,12 @@ def report(results, mine, was):
                 line("eigenvalues n=" + n, peer, threads, r["eigenvalues"][n][peer], own)
     for threads, r in results.items():
         whole = mine[threads][2]
-        for levels in sorted(whole):
-            work = "block and level, 1 of %d" % levels
-            line(work, "pipeline, restated", threads, r["pipeline"], whole[levels] / levels)
+        for levels, mode in sorted(whole):
+            work = "a level of %d, %s" % (levels, mode)
+            own = whole[levels, mode] / levels
+            line(work, "pipeline, restated", threads, r["pipeline"], own)
             if "tool" in r:
-                line(work, "WeightWatcher", threads, r["tool"], whole[levels] / levels)
+                line(work, "WeightWatcher", threads, r["tool"], own)
     for threads, r in results.items():
         print("\nof the pipeline on %d thread(s), the scan took %.3f s of %.3f s" % (threads, r["scan"], r["pipeline"]), end="")
     print()
