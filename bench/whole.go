@@ -56,11 +56,9 @@ func DefaultWholeConfig() WholeConfig {
 	return c
 }
 
-// FullWholeConfig takes every backend but pure Go, more blocks, and a block of a
-// large model.
+// FullWholeConfig takes more blocks, and a block of a large model.
 func FullWholeConfig() WholeConfig {
 	c := DefaultWholeConfig()
-	c.Backends = without(lapack.Names(), "gonum")
 	c.Models[0].Blocks = 2
 	large := c.Models[0]
 	large.Hidden, large.KV, large.MLP, large.Blocks = 4096, 1024, 14336, 1
