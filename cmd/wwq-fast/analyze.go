@@ -12,7 +12,6 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
-	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
@@ -25,10 +24,9 @@ func analyzeCommand() *ucli.Command {
 eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
 writes CSV tables, a report, pictures and run.json to the output folder.`,
 		Flags: append(append(selectionFlags(), modelFlags()...),
-			levelsFlag(), dequantFlag(),
+			levelsFlag(), dequantFlag(), precisionFlag(),
 			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of cores to use (default: all); results do not depend on it", Category: "computation"},
 			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
-			&ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Usage: "`ARITHMETIC` of the spectra: double; single, which is float32 where ranks stay certain; or auto, which is float32 eigenvalues where that changes neither rank nor xmin, and moves alpha by less than 1e-3", Category: "computation"},
 			&ucli.BoolFlag{Name: "reproducible", Usage: "the same bytes in all tables on every x86-64 processor with AVX2, at some cost on newer ones", Category: "computation"},
 			&ucli.StringFlag{Name: "memory", Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: "computation"},
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},

@@ -19,7 +19,7 @@ func describeCommand() *ucli.Command {
 		Usage:       "list every tensor of a model and what would be done with it",
 		ArgsUsage:   "[flags] MODEL",
 		Description: `Reads headers only.`,
-		Flags: append(append(selectionFlags(), modelFlags()...),
+		Flags: append(append(selectionFlags(), modelFlags()...), precisionFlag(),
 			&ucli.BoolFlag{Name: "json", Usage: "JSON Lines instead of a table", Category: "output"},
 		),
 		Action: describe,

@@ -43,6 +43,11 @@ func levelsFlag() ucli.Flag {
 		Usage: "`LEVELS`: fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on", Category: "quantization"}
 }
 
+func precisionFlag() ucli.Flag {
+	return &ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Category: "computation",
+		Usage: "`ARITHMETIC` of the spectra: double; single, which is float32 where ranks stay certain; or auto, which is float32 eigenvalues where that changes neither rank nor xmin, and moves alpha by less than 1e-3"}
+}
+
 func dequantFlag() ucli.Flag {
 	return &ucli.StringFlag{Name: "dequant-dtype", Value: "source",
 		Usage: "`TYPE` that dequantized weights are rounded to: source, f16, bf16, f32", Category: "quantization"}
