@@ -46,9 +46,11 @@ type Backend interface {
 
 	// Error32 bounds the absolute error of the eigenvalues that SymEigenvalues32 finds
 	// for a symmetric matrix rounded to float32, as a part of its norm. It is about
-	// twice the largest error seen, over Gram matrices of ten kinds up to n = 4096
+	// twice the largest error seen, over Gram matrices of ten kinds up to n = 3072
 	// (docs/PERFORMANCE.md); what can be proven of Householder reductions is n times as
-	// much and says nothing.
+	// much and says nothing. It does not hold for matrices whose smallest eigenvalue it
+	// swallows: where all elements are equal to 1e-6, rounding errors are, too, and add
+	// up to twice as much.
 	Error32(n int) float64
 
 	// SingularValues overwrites s with the min(m, n) singular values of the m×n

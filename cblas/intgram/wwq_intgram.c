@@ -65,11 +65,10 @@ static const struct {
     const char *name;
     const ig_table *table;
     int (*present)(void);
-    int only_forced; /* never chosen by itself: not yet run on a processor that has it */
 } sets[] = {
 #ifdef __x86_64__
-    {"avx512vnni", &avx512vnni_table, has_avx512vnni, 1},
-    {"avxvnni", &avxvnni_table, has_avxvnni, 1},
+    {"avx512vnni", &avx512vnni_table, has_avx512vnni},
+    {"avxvnni", &avxvnni_table, has_avxvnni},
     {"avx2", &avx2_table, has_avx2},
 #endif
 #ifdef HAVE_DOTPROD
@@ -88,7 +87,7 @@ __attribute__((constructor)) static void choose(void) {
 #ifdef __x86_64__
     __builtin_cpu_init();
 #endif
-    while (sets[chosen].only_forced || (sets[chosen].present && !sets[chosen].present()))
+    while (sets[chosen].present && !sets[chosen].present())
         chosen++;
 }
 

@@ -115,20 +115,18 @@ typedef struct {
   size_t (*size_s)(int, int, int);
   int (*syev_d)(int, const double *, int, double *, void *, int, int);
   int (*syev_s)(int, const float *, int, float *, void *, int, int);
-  int only_forced; // never chosen by itself: not yet run on a CPU that has it
 } ts_set;
 
-#define TS_ENTRY(isa, only_forced)                                             \
-  { #isa, worksize_d_##isa, worksize_s_##isa, syev_d_##isa, syev_s_##isa,      \
-    only_forced }
+#define TS_ENTRY(isa)                                                          \
+  { #isa, worksize_d_##isa, worksize_s_##isa, syev_d_##isa, syev_s_##isa }
 
 static const ts_set ts_sets[] = {
 #if TS_X86
-    TS_ENTRY(avx512, 1), TS_ENTRY(avx2, 0),
+    TS_ENTRY(avx512), TS_ENTRY(avx2),
 #elif defined(__aarch64__)
-    TS_ENTRY(neon, 0),
+    TS_ENTRY(neon),
 #endif
-    TS_ENTRY(scalar, 0),
+    TS_ENTRY(scalar),
 };
 
 static int ts_runs(const char *name) {
@@ -154,7 +152,7 @@ static const ts_set *ts_pick(void) {
   const ts_set *s = atomic_load_explicit(&ts_current, memory_order_acquire);
   if (s) return s;
   s = ts_sets;
-  while (s->only_forced || !ts_runs(s->name)) s++; // the last one always runs
+  while (!ts_runs(s->name)) s++; // the last one always runs
   atomic_store_explicit(&ts_current, s, memory_order_release);
   return s;
 }
