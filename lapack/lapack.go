@@ -71,6 +71,12 @@ type Threaded interface {
 	SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error
 }
 
+// A Preserving backend computes eigenvalues without writing to the matrix.
+type Preserving interface {
+	Backend
+	Preserves()
+}
+
 // backends holds every backend of this build, the preferred one first.
 var backends = available()
 

@@ -2,6 +2,8 @@ package lapack
 
 import (
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +25,35 @@ func TestConformance(t *testing.T) {
 			t.Run("Misuse", func(t *testing.T) { testlapack.MisuseTest(t, b) })
 			t.Run("Concurrency", func(t *testing.T) { testlapack.ConcurrencyTest(t, b) })
 		})
+	}
+}
+
+// TestPreserving: a backend that says so leaves the matrix alone, by all its paths.
+func TestPreserving(t *testing.T) {
+	defer cblas.LimitThreads(1)()
+	for _, b := range backends {
+		p, ok := b.(Preserving)
+		if !ok {
+			continue
+		}
+		for _, n := range []int{1, 2, 33, 300, 460, 720, 900} {
+			rng := rand.New(rand.NewPCG(uint64(n), 1))
+			a, single := make([]float64, n*n), make([]float32, n*n)
+			for i := range a {
+				a[i] = rng.NormFloat64()
+				single[i] = float32(a[i])
+			}
+			was, was32 := slices.Clone(a), slices.Clone(single)
+			if err := p.SymEigenvalues(n, a, n, make([]float64, n)); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.SymEigenvalues32(n, single, n, make([]float32, n)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(a, was) || !slices.Equal(single, was32) {
+				t.Errorf("%s writes to a matrix of order %d", b.Name(), n)
+			}
+		}
 	}
 }
 

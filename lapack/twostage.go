@@ -46,6 +46,9 @@ func (t twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []f
 	return nil
 }
 
+// Preserves says that the solver works on a copy of its own layout.
+func (twoStage) Preserves() {}
+
 // Reproducible returns the backend whose results are the same, bit for bit, on every
 // processor of this architecture that can run it: on x86-64 that is the AVX2 kernels
 // of twostage; the linked library is up to its own settings. ok is false if this

@@ -3,8 +3,8 @@ package powerlaw
 import "math"
 
 // Certain reports whether the fit of x stays the same if every value moves by up to
-// delta, their order kept: the tail begins at the same index, and its exponent moves by
-// at most tolerance. x is what [Scan] made fit of. It may answer no where yes would be
+// delta, their order kept: the tail begins at the same index, with a value that stays
+// above the one before it, and its exponent moves by at most tolerance. x is what [Scan] made fit of. It may answer no where yes would be
 // true, not the other way round.
 //
 // A distance depends on the logarithms of the values, which move by at most
@@ -29,7 +29,7 @@ func (fit Fit) Certain(x []float64, delta, tolerance float64) bool {
 		c.eta[j] = -math.Log1p(-delta / v)
 	}
 	best := fit.Start
-	if !(c.alphaMove(best) <= tolerance) {
+	if !(c.alphaMove(best) <= tolerance) || best > 0 && x[best]-x[best-1] <= 2*delta {
 		return false
 	}
 	margin := c.margin(best)

@@ -98,3 +98,32 @@ func TestNotCertain(t *testing.T) {
 		t.Error("certain of an infinite exponent")
 	}
 }
+
+// TestTiedStart: a tail that begins at one of several equal values begins at any of
+// them when they move apart.
+func TestTiedStart(t *testing.T) {
+	tied := 0
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 15))
+		// A body of equal values under a tail, as low-bit weights have.
+		x := make([]float64, 80)
+		for i := range x {
+			x[i] = 1
+			if i >= 50 {
+				x[i] = math.Pow(1-rng.Float64(), -0.7)
+			}
+		}
+		slices.Sort(x)
+		fit, _ := Scan(x)
+		if fit.Start == 0 || x[fit.Start] != x[fit.Start-1] {
+			continue
+		}
+		tied++
+		if fit.Certain(x, 1e-13, 1e-3) {
+			t.Fatalf("seed %d: certain of a tail that begins at %d, one of the values %v", seed, fit.Start, x[fit.Start])
+		}
+	}
+	if tied == 0 {
+		t.Error("no tail begins at one of several equal values")
+	}
+}

@@ -4,19 +4,24 @@ import (
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/cblas/modp"
+	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
 // rank returns the rank modulo a prime of the part of m that has only the rows or
 // columns live of the smaller side: of its Gram matrix, which has the same rank
-// over the rationals. It reads the matrix again and works in ws.gram.
+// over the rationals. It works in ws.gram, where the compressed Gram matrix of whole
+// numbers still stands if the solver has left it there; else it reads the matrix again.
 func (s *Solver) rank(ws *Workspace, m Matrix, live []int) int {
 	k, r := m.short(), len(live)
-	if m.Integers != nil {
-		s.accumulateIntegers(ws, m, 1)
-	} else {
+	_, preserved := s.LAPACK.(lapack.Preserving)
+	switch {
+	case m.Integers == nil:
 		s.accumulateResidues(ws, m)
+		compress(ws.gram, k, live)
+	case !preserved:
+		s.accumulateIntegers(ws, m, 1)
+		compress(ws.gram, k, live)
 	}
-	compress(ws.gram, k, live)
 	g := ws.gram[:r*r]
 	for i := range r {
 		for j := range i {

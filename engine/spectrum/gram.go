@@ -121,16 +121,6 @@ func (s *Solver) accumulateIntegers(ws *Workspace, m Matrix, pass int) (squares 
 	return squares
 }
 
-// scaleUpper multiplies the upper triangle of the k×k matrix g.
-func scaleUpper(g []float64, k int, factor float64) {
-	for i := range k {
-		row := g[i*k+i : (i+1)*k]
-		for j := range row {
-			row[j] *= factor
-		}
-	}
-}
-
 // fill reads a panel as float32 numbers: those of the matrix, or its whole
 // numbers without the step.
 func (m Matrix) fill(ws *Workspace, dst []float32, first, count, pass int) {

@@ -15,11 +15,11 @@ const squaresLength = 1 << 12
 // matter, stay within the range of float32.
 func inRange(frobenius float64) bool { return frobenius > 1e-20 && frobenius < 1e30 }
 
-// spectrum32 returns the spectrum of the k×k Gram matrix in ws.gram, computed in
-// float32. It leaves that as it is, and returns nil if the solver fails, numbers leave
+// spectrum32 returns the spectrum of the k×k Gram matrix in ws.gram times square,
+// computed in float32. It leaves that as it is, and returns nil if the solver fails, numbers leave
 // the range of float32, or the trace is off.
-func (s *Solver) spectrum32(ws *Workspace, k int, frobenius float64) *Spectrum {
-	if !inRange(frobenius) {
+func (s *Solver) spectrum32(ws *Workspace, k int, square, frobenius float64) *Spectrum {
+	if !inRange(frobenius / square) {
 		return nil
 	}
 	ws.gram32 = grow(ws.gram32, k*k)
@@ -31,7 +31,7 @@ func (s *Solver) spectrum32(ws *Workspace, k int, frobenius float64) *Spectrum {
 	}
 	buf := make([]float64, 2*k)
 	sp := &Spectrum{Sigma: buf[:k], Lambda: buf[k:], FrobeniusSquared: frobenius, Method: Eigen32}
-	if !s.solve32(ws, sp) {
+	if !s.solve32(ws, square, sp) {
 		return nil
 	}
 	// The rounding of the matrix is part of the bound.
@@ -39,16 +39,16 @@ func (s *Solver) spectrum32(ws *Workspace, k int, frobenius float64) *Spectrum {
 	return sp
 }
 
-// solve32 fills in sp from the eigenvalues of ws.gram32, which it destroys. Such as
-// come out below zero become zero.
-func (s *Solver) solve32(ws *Workspace, sp *Spectrum) bool {
+// solve32 fills in sp from the eigenvalues of ws.gram32, which it destroys, times
+// square. Such as come out below zero become zero.
+func (s *Solver) solve32(ws *Workspace, square float64, sp *Spectrum) bool {
 	k := len(sp.Lambda)
 	w := make([]float32, k)
 	if err := s.eigenvalues32(k, ws.gram32, w); err != nil {
 		return false
 	}
 	for i, l := range w {
-		sp.Lambda[i] = math.Max(float64(l), 0)
+		sp.Lambda[i] = math.Max(float64(l)*square, 0)
 		sp.Sigma[i] = math.Sqrt(sp.Lambda[i])
 	}
 	return sp.checkTrace(traceToleranceSingle) == nil
@@ -82,7 +82,7 @@ func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) bool {
 	}
 	// Squares of large or tiny weights may leave the range of float32.
 	sp.FrobeniusSquared = frobenius
-	if !inRange(frobenius) || !s.solve32(ws, sp) {
+	if !inRange(frobenius) || !s.solve32(ws, 1, sp) {
 		return false
 	}
 	sp.Error = SingleError(long) * sp.Lambda[k-1]

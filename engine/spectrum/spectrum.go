@@ -201,10 +201,10 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 		sp.Error = 0
 		pass = 1
 	}
+	square := 1.0 // what the matrix of whole numbers is multiplied by
 	if m.Integers != nil {
-		square := m.Integers.Step * m.Integers.Step
+		square = m.Integers.Step * m.Integers.Step
 		sp.FrobeniusSquared = square * s.accumulateIntegers(ws, m, 0)
-		scaleUpper(ws.gram, k, square)
 	} else {
 		sp.FrobeniusSquared = s.accumulate(ws, m, pass)
 	}
@@ -213,7 +213,7 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 	live := liveColumns(ws.gram, k)
 	r := len(live)
 	if s.Precision == Auto && accept != nil && r == k && m.Rows != m.Cols {
-		if single := s.spectrum32(ws, k, sp.FrobeniusSquared); single != nil && accept(single) {
+		if single := s.spectrum32(ws, k, square, sp.FrobeniusSquared); single != nil && accept(single) {
 			return single, nil
 		}
 	}
@@ -240,7 +240,7 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 		if sp.Method == SVD {
 			sp.Lambda[i] = sp.Sigma[i] * sp.Sigma[i]
 		} else {
-			sp.Lambda[i] = math.Max(sp.Lambda[i], 0)
+			sp.Lambda[i] = math.Max(sp.Lambda[i]*square, 0)
 			sp.Sigma[i] = math.Sqrt(sp.Lambda[i])
 		}
 	}

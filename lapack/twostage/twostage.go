@@ -94,8 +94,8 @@ func Find(name string) (set Set, ok bool) {
 }
 
 // Eigenvalues64 writes the eigenvalues of the n×n symmetric matrix a (row-major,
-// leading dimension lda, upper triangle) into w[:n], ascending. a may be
-// overwritten. threads is the number of cores to use; the result does not
+// leading dimension lda, upper triangle) into w[:n], ascending. a is not
+// written to. threads is the number of cores to use; the result does not
 // depend on it.
 func (set Set) Eigenvalues64(n int, a []float64, lda int, w []float64, threads int) error {
 	if err := check(n, len(a), lda, len(w)); err != nil || n == 0 {

@@ -27,8 +27,7 @@ size_t wwq_ts_worksize_s(int set, int n, int band, int nthreads);
 
 // Eigenvalues of the n x n symmetric matrix A, ascending into w[0..n-1].
 // A is row-major, leading dimension lda >= max(1,n), upper triangle valid
-// (= column-major, lower triangle). A is read only; callers must nevertheless
-// treat it as destroyed. work has worksize bytes, any alignment.
+// (= column-major, lower triangle). A is read only. work has worksize bytes, any alignment.
 // band: bandwidth of the first stage; <= 0 picks by size; other values are
 // rounded to the nearest width the kernels support.
 // Returns 0; k > 0 when k off-diagonals did not converge (w holds what there
