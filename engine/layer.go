@@ -100,7 +100,7 @@ const baseBytes = 40 << 20
 // number of threads: the largest need of a worker for each thread, and the largest
 // stored tensor for each thread and once more, for the one that is read ahead.
 func (p *Plan) PeakBytes(threads int) int64 {
-	var worker, tensor int64
+	var worker, tensor, count int64
 	for i := range p.Tensors {
 		if t := &p.Tensors[i]; t.Status == Planned && len(t.Layers) > 0 {
 			size := t.Size
@@ -108,10 +108,11 @@ func (p *Plan) PeakBytes(threads int) int64 {
 				size *= 2 // the slices are gathered into a copy
 			}
 			worker, tensor = max(worker, t.Bytes), max(tensor, size)
+			count++
 		}
 	}
 	n := int64(threads)
-	return baseBytes + n*worker + (n+1)*tensor
+	return baseBytes + n*worker + min(n+1, count)*tensor
 }
 
 // workerBytes returns what a worker takes for a layer: the spectrum and the pieces of
