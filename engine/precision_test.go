@@ -133,4 +133,24 @@ func TestAutoSample(t *testing.T) {
 	if single < rows/4 {
 		t.Errorf("only %d of %d rows in float32", single, rows)
 	}
+
+	// Single proves nothing of the fit, but no rank may differ.
+	plain, double := run(spectrum.Single), run(spectrum.Double)
+	single, move = 0, 0
+	for k := range double.Rows {
+		for i := range double.Rows[k] {
+			a, d := &plain.Rows[k][i], &double.Rows[k][i]
+			if a.Method == spectrum.Gram32 || a.Method == spectrum.Eigen32 {
+				single++
+				move = max(move, math.Abs(a.Alpha-d.Alpha))
+			}
+			if a.MatrixRank != d.MatrixRank || a.RankLoss != d.RankLoss {
+				t.Errorf("single, %v %s: rank %d, in double %d", d.Level, d.Layer.LongName, a.MatrixRank, d.MatrixRank)
+			}
+		}
+	}
+	t.Logf("single: %d of %d rows in float32, alpha moves by %.1e at most", single, rows, move)
+	if single < rows/2 {
+		t.Errorf("single: only %d of %d rows in float32", single, rows)
+	}
 }

@@ -32,9 +32,11 @@ func (w *worker) compute(t task) Row {
 	row := Row{Layer: layer, Level: level}
 	// With several slices the eigenvalues of all make the fit, and each has few.
 	var accept func(*spectrum.Spectrum) bool
+	accepted := false
 	if layer.Slices == 1 {
 		accept = func(sp *spectrum.Spectrum) bool {
-			return certain(row.measure([]*spectrum.Spectrum{sp}), &row, sp.Error)
+			accepted = certain(row.measure([]*spectrum.Spectrum{sp}), &row, sp.Error)
+			return accepted
 		}
 	}
 	spectra := make([]*spectrum.Spectrum, layer.Slices)
@@ -45,7 +47,7 @@ func (w *worker) compute(t task) Row {
 			return *refusedRow(layer, level, FitRefused, err.Error())
 		}
 	}
-	if spectra[0].Method != spectrum.Eigen32 { // else it has been measured
+	if !accepted { // else it has been measured
 		row = Row{Layer: layer, Level: level}
 		row.measure(spectra)
 	}

@@ -125,8 +125,10 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 	if single > 0 {
 		p("%d in float32 (--precision single)", single)
 	}
-	if eigen > 0 {
+	if eigen > 0 && res.Options.Precision == spectrum.Auto {
 		p("%d with eigenvalues in float32, certain in rank and xmin, and in alpha to 1e-3 (--precision auto)", eigen)
+	} else if eigen > 0 {
+		p("%d with eigenvalues in float32 of exact Gram matrices (--precision single)", eigen)
 	}
 	p("check: sum of eigenvalues against squared Frobenius norm, largest relative error %.1e", trace)
 	if res.Interrupted {

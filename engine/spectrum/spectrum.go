@@ -90,7 +90,7 @@ const (
 	Double Precision = "double"
 	// Single is float32 for Gram matrix and eigenvalues of those matrices whose
 	// smallest eigenvalue turns out larger than [SingleError], so that ranks are
-	// certain, and float64 for all others.
+	// certain, and float64 for all others. Gram matrices of whole numbers stay exact.
 	Single Precision = "single"
 	// Auto is float64 for the Gram matrix and float32 for the eigenvalues where the
 	// caller of [Solver.Compute] accepts them, knowing their errors; else float64.
@@ -212,7 +212,11 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 	// what follows. Low-bit weights have many.
 	live := liveColumns(ws.gram, k)
 	r := len(live)
-	if s.Precision == Auto && accept != nil && r == k && m.Rows != m.Cols {
+	try := s.Precision == Auto && accept != nil && m.Rows != m.Cols
+	if s.Precision == Single && m.Integers != nil {
+		try, accept = true, func(sp *Spectrum) bool { return sp.Lambda[0] > sp.Error }
+	}
+	if try && r == k {
 		if single := s.spectrum32(ws, k, square, sp.FrobeniusSquared); single != nil && accept(single) {
 			return single, nil
 		}
