@@ -52,7 +52,7 @@ fuzz: setup ## every fuzz target for FUZZTIME
 	@$(CGO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 .PHONY: bench
-bench: build ## every backend of this build side by side, two to three minutes
+bench: build ## every backend of this build side by side, about four minutes
 	./bin/wwq-fast bench
 
 .PHONY: bench-full
