@@ -52,7 +52,7 @@ fuzz: setup ## every fuzz target for FUZZTIME
 	@$(CGO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 .PHONY: bench
-bench: build ## every backend of this build side by side, about four minutes
+bench: build ## every backend of this build side by side, about three minutes
 	./bin/wwq-fast bench
 
 .PHONY: bench-full

@@ -21,7 +21,7 @@ func benchCommand() *ucli.Command {
 		ArgsUsage: "[flags]",
 		Description: `Runs the backends in turn, in one process and on the same matrices, and prints the
 median of the runs of each and its speed relative to the linked library. Use it to
-choose a --backend. The default set takes about four minutes; close other programs.
+choose a --backend. The default set takes about three minutes; close other programs.
 
 Suites: ` + strings.Join(bench.Names(), ", ") + `.
 
