@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
-	"github.com/wwq-fast/wwq-fast/cblas/intgram"
+	"github.com/wwq-fast/wwq-fast/internal/intgram"
 )
 
 // A Shape is that of an update: the Gram matrix is N×N and sums over K.

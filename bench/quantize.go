@@ -6,8 +6,8 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // QuantizeConfig configures [RunQuantize].

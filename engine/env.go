@@ -6,9 +6,9 @@ import (
 	"runtime/debug"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
-	"github.com/wwq-fast/wwq-fast/cblas/intgram"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
 	"github.com/wwq-fast/wwq-fast/internal/cpu"
+	"github.com/wwq-fast/wwq-fast/internal/intgram"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 

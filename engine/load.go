@@ -9,7 +9,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // A loaded tensor is the stored bytes of one tensor, the slices of a convolution

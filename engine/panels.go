@@ -3,9 +3,9 @@ package engine
 import (
 	"math"
 
-	"github.com/wwq-fast/wwq-fast/cblas/intgram"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+	"github.com/wwq-fast/wwq-fast/internal/intgram"
 )
 
 // panels reads a matrix as a quantizer leaves it, panel by panel: the one place where

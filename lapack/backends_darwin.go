@@ -2,7 +2,7 @@
 
 package lapack
 
-import "github.com/wwq-fast/wwq-fast/lapack/twostage"
+import "github.com/wwq-fast/wwq-fast/internal/twostage"
 
 func available() []Backend {
 	return []Backend{twoStage{shim{name: "accelerate"}, twostage.Chosen}, shim{name: "accelerate"}, goBackend{}}

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/netlib/lapack/lapacke"
 	nllapack "gonum.org/v1/netlib/lapack/netlib"
 
-	"github.com/wwq-fast/wwq-fast/lapack/twostage"
+	"github.com/wwq-fast/wwq-fast/internal/twostage"
 )
 
 func available() []Backend {

@@ -5,7 +5,7 @@ package lapack
 import (
 	"runtime"
 
-	"github.com/wwq-fast/wwq-fast/lapack/twostage"
+	"github.com/wwq-fast/wwq-fast/internal/twostage"
 )
 
 // twoStage is the project's own eigenvalue solver, package twostage, which needs

@@ -9,10 +9,10 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
-	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
 func analyzeCommand() *ucli.Command {

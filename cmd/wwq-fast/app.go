@@ -13,8 +13,8 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
-	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
 // run is the whole program: it returns the exit code.

@@ -10,7 +10,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/bench"
-	"github.com/wwq-fast/wwq-fast/internal/cli"
+	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 )
 
 func benchCommand() *ucli.Command {

@@ -8,8 +8,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
-	"github.com/wwq-fast/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 

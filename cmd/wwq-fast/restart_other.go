@@ -2,7 +2,7 @@
 
 package main
 
-import "github.com/wwq-fast/wwq-fast/internal/cli"
+import "github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 
 // chooseKernels does nothing here: the result carries a warning if OpenBLAS runs
 // slow kernels.

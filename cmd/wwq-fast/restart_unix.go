@@ -6,8 +6,8 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
-	"github.com/wwq-fast/wwq-fast/internal/cli"
 )
 
 // restarted marks a process that was started again by chooseKernels, so that it

@@ -110,7 +110,7 @@ func (d DType) Analysable() bool {
 // analysable or src is too short. It does not allocate.
 //
 // This is the plain loop that defines the result; the engine converts through
-// the vectorised loops of engine/quant/kernel, which are tested against it.
+// the vectorised loops of internal/kernel, which are tested against it.
 func DecodeF32(dst []float32, src []byte, d DType) {
 	switch d {
 	case F64:

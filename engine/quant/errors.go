@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // Errors say how far the dequantized weights of a tensor are from the original

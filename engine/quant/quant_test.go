@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 func TestParseLevel(t *testing.T) {

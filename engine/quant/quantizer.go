@@ -7,7 +7,7 @@ import (
 	"math/bits"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // ErrOverflow is returned when a weight cannot be stored in the type it is

@@ -3,7 +3,7 @@ package spectrum
 import (
 	"slices"
 
-	"github.com/wwq-fast/wwq-fast/cblas/modp"
+	"github.com/wwq-fast/wwq-fast/internal/modp"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 

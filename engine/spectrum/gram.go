@@ -6,8 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 
-	"github.com/wwq-fast/wwq-fast/cblas/intgram"
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/internal/intgram"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // accumulate sets the upper triangle of ws.gram to the k×k Gram matrix of the

@@ -5,7 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 
-	"github.com/wwq-fast/wwq-fast/engine/quant/kernel"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // squaresLength is how many elements are widened at once to sum their squares.

@@ -20,7 +20,7 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
-	"github.com/wwq-fast/wwq-fast/cblas/intgram"
+	"github.com/wwq-fast/wwq-fast/internal/intgram"
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
