@@ -41,7 +41,7 @@ func DefaultWholeConfig() WholeConfig {
 	c := WholeConfig{
 		Timing: DefaultTiming(), Models: []SyntheticConfig{DefaultSyntheticConfig()},
 		Levels: []string{engine.DefaultLevels, "fp16"},
-		Modes:  []Mode{{Precision: spectrum.Double}, {Precision: spectrum.Auto}, {spectrum.Auto, checkpoint.F32}},
+		Modes:  []Mode{{Precision: spectrum.Double}, {spectrum.Double, checkpoint.F32}, {Precision: spectrum.Single}},
 	}
 	// One run takes seconds.
 	c.Rounds, c.MaxRounds, c.Budget = 3, 5, 10*time.Second

@@ -30,7 +30,7 @@
 // Each eigenvalue has an absolute error of a few k*eps*lambda_max, k the smaller
 // dimension; ranks are those of the singular values. Every spectrum is checked:
 // its sum must equal the squared Frobenius norm to 1e-12. [Options].Precision can
-// allow float32 where it can change no rank and no choice of xmin.
+// allow eigenvalues in float32 where that can change no rank.
 //
 // # Memory
 //

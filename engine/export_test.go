@@ -33,7 +33,7 @@ func MeasureForTest(w []float32, rows, cols, slices int, typ LayerType) (*Row, e
 					copy(dst[i*count:][:count], part[i*cols+first:])
 				}
 			},
-		}, nil)
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -77,9 +77,8 @@ const (
 	convScale = 0.5
 )
 
-// measure fills in the metrics of r from the spectra of the slices of its layer, and
-// returns the fit that they hold, nil if there is none.
-func (r *Row) measure(slicesOf []*spectrum.Spectrum) *powerlaw.Fit {
+// measure fills in the metrics of r from the spectra of the slices of its layer.
+func (r *Row) measure(slicesOf []*spectrum.Spectrum) {
 	l := r.Layer
 	scale := 1.0
 	if l.Type == Conv2D || l.Type == Conv1D {
@@ -109,29 +108,7 @@ func (r *Row) measure(slicesOf []*spectrum.Spectrum) *powerlaw.Fit {
 	r.Eigenvalues = evals
 	r.norms(n)
 	r.entropy()
-	return r.fit()
-}
-
-// alphaTolerance is how far errors of float32 eigenvalues may move an exponent in
-// precision spectrum.Auto.
-const alphaTolerance = 1e-3
-
-// certain reports whether a row measured from eigenvalues with errors of up to delta
-// can be relied on: no rank, no count against a threshold, and no choice of xmin would
-// be another one without the errors, and the exponent moves by less than
-// alphaTolerance.
-func certain(fit *powerlaw.Fit, r *Row, delta float64) bool {
-	evals := r.Eigenvalues
-	if fit == nil || r.Status != FitSuccess || !(evals[0] > 2*delta) {
-		return false
-	}
-	for _, threshold := range []float64{weakRankTolerance, powerlaw.MinEigenvalue} {
-		at, _ := slices.BinarySearch(evals, threshold-delta)
-		if at < len(evals) && evals[at] <= threshold+delta {
-			return false
-		}
-	}
-	return fit.Certain(powerlaw.AboveThreshold(evals), delta, alphaTolerance)
+	r.fit()
 }
 
 func (r *Row) norms(n float64) {
@@ -166,7 +143,7 @@ func (r *Row) entropy() {
 	r.Entropy = sum / math.Log(float64(r.MatrixRank)+entropyEpsilon)
 }
 
-func (r *Row) fit() *powerlaw.Fit {
+func (r *Row) fit() {
 	nan := math.NaN()
 	r.Alpha, r.D, r.Sigma, r.XMin, r.XMax, r.AlphaWeighted, r.LogAlphaNorm = nan, nan, nan, nan, nan, nan, nan
 	r.Runner, r.RunnerAlpha = nan, nan
@@ -175,7 +152,7 @@ func (r *Row) fit() *powerlaw.Fit {
 	if !ok {
 		r.Status = FitFailed
 		r.Reason = "fewer than two eigenvalues above 1e-5"
-		return nil
+		return
 	}
 	r.Status = FitSuccess
 	r.D, r.XMin, r.XMax = fit.D, fit.XMin, fit.XMax
@@ -185,7 +162,7 @@ func (r *Row) fit() *powerlaw.Fit {
 	if math.IsInf(fit.Alpha, 0) {
 		r.Status = FitDegenerate
 		r.Reason = "the tail of the best fit holds equal eigenvalues only: alpha is infinite"
-		return &fit
+		return
 	}
 	r.Alpha, r.Sigma = fit.Alpha, fit.Sigma
 	r.AlphaWeighted = fit.Alpha * math.Log10(r.SpectralNorm)
@@ -195,7 +172,6 @@ func (r *Row) fit() *powerlaw.Fit {
 		sum += math.Pow(l/r.SpectralNorm, fit.Alpha)
 	}
 	r.LogAlphaNorm = fit.Alpha*math.Log10(r.SpectralNorm) + math.Log10(sum)
-	return &fit
 }
 
 // Warning returns WeightWatcher's remark on the exponent: "over-trained" below 2,

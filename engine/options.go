@@ -48,9 +48,8 @@ type Options struct {
 	// Memory is a budget in bytes, 0 for none: no more layers are analysed at once
 	// than [Plan.PeakBytes] allows. If one is too much, the analysis is refused.
 	Memory int64
-	// Precision is spectrum.Double, the default, spectrum.Single, or spectrum.Auto:
-	// float32 eigenvalues where their errors can change no rank and no choice of xmin,
-	// and move no exponent by 1e-3 (for the metrics of each row, see Row.Method).
+	// Precision is spectrum.Double, the default, or spectrum.Single: eigenvalues in
+	// float32 where their errors can change no rank (Row.Method says which rows).
 	Precision spectrum.Precision
 	// Reproducible has the same rows come out, bit for bit, on every x86-64 processor
 	// with AVX2, whatever else it has: the two-stage solver keeps to its AVX2 kernels, and

@@ -30,27 +30,15 @@ func (w *worker) compute(t task) Row {
 	}
 	meter := quant.NewErrorMeter(q)
 	row := Row{Layer: layer, Level: level}
-	// With several slices the eigenvalues of all make the fit, and each has few.
-	var accept func(*spectrum.Spectrum) bool
-	accepted := false
-	if layer.Slices == 1 {
-		accept = func(sp *spectrum.Spectrum) bool {
-			accepted = certain(row.measure([]*spectrum.Spectrum{sp}), &row, sp.Error)
-			return accepted
-		}
-	}
 	spectra := make([]*spectrum.Spectrum, layer.Slices)
 	for s := range spectra {
 		m := panels{layer: layer, stored: t.tensor.slice(layer, s), q: q, meter: meter, buf: &w.buf}
-		spectra[s], err = r.solver.Compute(&w.ws, m.matrix(r.opts), accept)
+		spectra[s], err = r.solver.Compute(&w.ws, m.matrix(r.opts))
 		if err != nil {
 			return *refusedRow(layer, level, FitRefused, err.Error())
 		}
 	}
-	if !accepted { // else it has been measured
-		row = Row{Layer: layer, Level: level}
-		row.measure(spectra)
-	}
+	row.measure(spectra)
 	if !r.opts.KeepEigenvalues {
 		row.Eigenvalues = nil
 	}

@@ -45,7 +45,7 @@ func levelsFlag() ucli.Flag {
 
 func precisionFlag() ucli.Flag {
 	return &ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Category: "computation",
-		Usage: "`ARITHMETIC` of the spectra: double; single, which is float32 where ranks stay certain; or auto, which is float32 eigenvalues where that changes neither rank nor xmin, and moves alpha by less than 1e-3"}
+		Usage: "`ARITHMETIC` of the spectra: double, or single: eigenvalues in float32 where no rank depends on it"}
 }
 
 func dequantFlag() ucli.Flag {

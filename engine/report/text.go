@@ -99,7 +99,7 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 	if res.Options.Reproducible {
 		p("reproducible: the same on every x86-64 processor with AVX2, for this version and C library")
 	}
-	svd, deficient, single, eigen, rows, trace := 0, 0, 0, 0, 0, 0.0
+	svd, deficient, eigen, rows, trace := 0, 0, 0, 0, 0.0
 	for k := range res.Rows {
 		for i := range res.Rows[k] {
 			r := &res.Rows[k][i]
@@ -113,8 +113,6 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 				svd++
 			case spectrum.GramRank:
 				deficient++
-			case spectrum.Gram32:
-				single++
 			case spectrum.Eigen32:
 				eigen++
 			}
@@ -122,13 +120,8 @@ func provenance(p func(string, ...any), section func(string), res *engine.Result
 	}
 	p("%d layer-levels in %.2f s; %d rank-deficient, the rank found modulo a prime; %d by singular values",
 		rows, res.Elapsed.Seconds(), deficient, svd)
-	if single > 0 {
-		p("%d in float32 (--precision single)", single)
-	}
-	if eigen > 0 && res.Options.Precision == spectrum.Auto {
-		p("%d with eigenvalues in float32, certain in rank and xmin, and in alpha to 1e-3 (--precision auto)", eigen)
-	} else if eigen > 0 {
-		p("%d with eigenvalues in float32 of exact Gram matrices (--precision single)", eigen)
+	if eigen > 0 {
+		p("%d with eigenvalues in float32, of full rank beyond their error (--precision single)", eigen)
 	}
 	p("check: sum of eigenvalues against squared Frobenius norm, largest relative error %.1e", trace)
 	if res.Interrupted {

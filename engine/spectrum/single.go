@@ -1,15 +1,6 @@
 package spectrum
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/blas"
-
-	"github.com/wwq-fast/wwq-fast/internal/kernel"
-)
-
-// squaresLength is how many elements are widened at once to sum their squares.
-const squaresLength = 1 << 12
+import "math"
 
 // inRange reports whether sums of squares up to the given one, and eigenvalues that
 // matter, stay within the range of float32.
@@ -34,8 +25,11 @@ func (s *Solver) spectrum32(ws *Workspace, k int, square, frobenius float64) *Sp
 	if !s.solve32(ws, square, sp) {
 		return nil
 	}
-	// The rounding of the matrix is part of the bound.
-	sp.Error = s.LAPACK.Error32(k) * sp.Lambda[k-1]
+	norm := 0.0
+	for _, l := range sp.Lambda {
+		norm += l * l
+	}
+	sp.Error = SingleError(k) * math.Sqrt(norm)
 	return sp
 }
 
@@ -52,43 +46,4 @@ func (s *Solver) solve32(ws *Workspace, square float64, sp *Spectrum) bool {
 		sp.Sigma[i] = math.Sqrt(sp.Lambda[i])
 	}
 	return sp.checkTrace(traceToleranceSingle) == nil
-}
-
-// computeSingle computes the spectrum in float32. It returns false if that does not
-// do: an eigenvalue is too small to be told from zero, the squares leave the range of
-// float32, the solver fails, or the trace is off. sp is then to be computed in float64.
-// It reads the matrix once, as pass 0.
-func (s *Solver) computeSingle(ws *Workspace, m Matrix, sp *Spectrum) bool {
-	k, long := m.short(), m.long()
-	p := min(PanelLength(k), long)
-	ws.gram32 = grow(ws.gram32, k*k)
-	ws.single = grow(ws.single, p*k)
-	ws.panel = grow(ws.panel, max(squaresLength, p*k))
-	frobenius, beta := 0.0, float32(0)
-	for first := 0; first < long; first += p {
-		n := min(p, long-first)
-		single := ws.single[:n*k]
-		m.Fill(single, first, n, 0)
-		for at := 0; at < len(single); at += squaresLength {
-			part := single[at:min(at+squaresLength, len(single))]
-			frobenius += kernel.Widen(ws.panel[:len(part)], part)
-		}
-		if m.Rows >= m.Cols {
-			s.BLAS.Ssyrk(blas.Upper, blas.Trans, k, n, 1, single, k, beta, ws.gram32, k)
-		} else {
-			s.BLAS.Ssyrk(blas.Upper, blas.NoTrans, k, n, 1, single, n, beta, ws.gram32, k)
-		}
-		beta = 1
-	}
-	// Squares of large or tiny weights may leave the range of float32.
-	sp.FrobeniusSquared = frobenius
-	if !inRange(frobenius) || !s.solve32(ws, 1, sp) {
-		return false
-	}
-	sp.Error = SingleError(long) * sp.Lambda[k-1]
-	if sp.Lambda[0] <= sp.Error {
-		return false
-	}
-	sp.Method = Gram32
-	return true
 }

@@ -77,7 +77,6 @@ const (
 	Gram     Method = "gram"
 	GramRank Method = "gram+rank" // eigenvalues that are exactly zero found by the rank modulo a prime
 	SVD      Method = "svd"
-	Gram32   Method = "gram float32"
 	// Eigen32 is a Gram matrix in float64 and its eigenvalues in float32.
 	Eigen32 Method = "gram, float32 eigenvalues"
 )
@@ -88,23 +87,30 @@ type Precision string
 const (
 	// Double is float64 throughout.
 	Double Precision = "double"
-	// Single is float32 for Gram matrix and eigenvalues of those matrices whose
-	// smallest eigenvalue turns out larger than [SingleError], so that ranks are
-	// certain, and float64 for all others. Gram matrices of whole numbers stay exact.
+	// Single is float64 for the Gram matrix, or exact integers, and float32 for the
+	// eigenvalues of those matrices whose smallest eigenvalue turns out larger than
+	// [SingleError], so that ranks are certain. All others are computed in float64.
 	Single Precision = "single"
-	// Auto is float64 for the Gram matrix and float32 for the eigenvalues where the
-	// caller of [Solver.Compute] accepts them, knowing their errors; else float64.
-	Auto Precision = "auto"
 )
 
 // Precisions lists all.
-var Precisions = []Precision{Double, Single, Auto}
+var Precisions = []Precision{Double, Single}
 
-// SingleError bounds the absolute error of an eigenvalue in single precision,
-// relative to the largest, for a matrix whose larger side is n: 4 (4 + sqrt(n))
-// 2^-24. Rounding errors of a sum of n products are taken for independent (Higham
-// and Mary, SIAM J. Sci. Comput. 41, 2019); tests find less than half of it.
-func SingleError(n int) float64 { return 4 * (4 + math.Sqrt(float64(n))) * 0x1p-24 }
+// SingleError bounds the absolute error of every eigenvalue that is computed in
+// float32 from a k×k Gram matrix, as a part of the Frobenius norm of that matrix,
+// the root of the sum of the squares of its eigenvalues: (1 + 4k) 2^-24.
+//
+// The 1 is the rounding of the matrix to float32, which moves each element by at most
+// 2^-24 of itself and so, by Weyl's theorem, each eigenvalue by at most 2^-24 of the
+// Frobenius norm. The reduction to tridiagonal form applies k reflectors of length at
+// most k from the left and from the right. The backward error of one such sequence is
+// a small multiple of k 2^-24 of the Frobenius norm if rounding errors have mean zero
+// and are mean independent (Connolly and Higham, SIAM J. Matrix Anal. Appl. 44, 2023;
+// the worst case has k^2); the multiple is taken as 2 for each side, so that it covers
+// a tridiagonal iteration in float32, too. What was measured stays below a tenth of
+// the bound for k >= 64, also where rounding errors are all alike (c J + d I, J all
+// ones).
+func SingleError(k int) float64 { return (1 + 4*float64(k)) * 0x1p-24 }
 
 // A Spectrum holds the singular values of a matrix.
 type Spectrum struct {
@@ -166,7 +172,7 @@ func Bytes(rows, cols int, precision Precision) int64 {
 	k := int64(m.short())
 	p := min(int64(PanelLength(m.short())), int64(m.long()))
 	bytes := 16*k*k + (8+4+2)*p*k + integerBytes*k
-	if precision == Single || precision == Auto {
+	if precision == Single {
 		bytes += 4 * k * k
 	}
 	return bytes
@@ -175,13 +181,7 @@ func Bytes(rows, cols int, precision Precision) int64 {
 // Compute returns the spectrum of m. It fails with lapack.ErrNotConverged or
 // ErrTrace, both faults of the solver on this matrix. The result does not share
 // memory with ws.
-//
-// In precision [Auto], accept is asked whether eigenvalues computed in float32, with
-// the errors that the spectrum states, are good enough; if not, or if accept is nil,
-// all is in float64. It is not asked about square matrices, whose smallest eigenvalues
-// are below the errors of float32 as a rule, nor about such as have zero rows or
-// columns.
-func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (*Spectrum, error) {
+func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	k := m.short()
 	if k > lapack.MaxN {
 		return nil, fmt.Errorf("the smaller side, %d, is above %d, the limit of 32-bit LAPACK indices", k, lapack.MaxN)
@@ -192,32 +192,19 @@ func (s *Solver) Compute(ws *Workspace, m Matrix, accept func(*Spectrum) bool) (
 	}
 	buf := make([]float64, 2*k)
 	sp.Sigma, sp.Lambda = buf[:k], buf[k:]
-	pass := 0
-	if s.Precision == Single && m.Integers == nil {
-		if s.computeSingle(ws, m, sp) {
-			return sp, nil
-		}
-		clear(buf)
-		sp.Error = 0
-		pass = 1
-	}
 	square := 1.0 // what the matrix of whole numbers is multiplied by
 	if m.Integers != nil {
 		square = m.Integers.Step * m.Integers.Step
 		sp.FrobeniusSquared = square * s.accumulateIntegers(ws, m, 0)
 	} else {
-		sp.FrobeniusSquared = s.accumulate(ws, m, pass)
+		sp.FrobeniusSquared = s.accumulate(ws, m, 0)
 	}
 	// A zero row or column is an exact zero of the spectrum, and is left out of
 	// what follows. Low-bit weights have many.
 	live := liveColumns(ws.gram, k)
 	r := len(live)
-	try := s.Precision == Auto && accept != nil && m.Rows != m.Cols
-	if s.Precision == Single && m.Integers != nil {
-		try, accept = true, func(sp *Spectrum) bool { return sp.Lambda[0] > sp.Error }
-	}
-	if try && r == k {
-		if single := s.spectrum32(ws, k, square, sp.FrobeniusSquared); single != nil && accept(single) {
+	if s.Precision == Single && r == k {
+		if single := s.spectrum32(ws, k, square, sp.FrobeniusSquared); single != nil && single.Lambda[0] > single.Error {
 			return single, nil
 		}
 	}
