@@ -6,6 +6,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/intgram"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // panels reads a matrix as a quantizer leaves it, panel by panel: the one place where
@@ -55,7 +56,7 @@ func (p *panels) matrix(opts *Options) spectrum.Matrix {
 				if pass == 0 {
 					p.dequantize(p.buf.dequantized[:len(original)], original, pass)
 				}
-				squares += intgram.Quantize(dst[at:at+len(original)], original, q.Scale(), float32(qmax))
+				squares += kernel.Codes8(dst[at:at+len(original)], original, q.Scale(), float32(qmax))
 			})
 			return squares
 		}, Max: qmax}
@@ -66,7 +67,7 @@ func (p *panels) matrix(opts *Options) spectrum.Matrix {
 			p.each(first, count, func(at int, original []float32) {
 				dequantized := p.buf.dequantized[:len(original)]
 				p.dequantize(dequantized, original, pass)
-				squares += intgram.Scale16(dst[at:at+len(original)], dequantized, 1/unit)
+				squares += kernel.Scale16(dst[at:at+len(original)], dequantized, 1/unit)
 			})
 			return squares
 		}}

@@ -74,12 +74,3 @@ func check(trans bool, k, m, lenQ, ldq, qmax, lenC, ldc int) bool {
 func holds(n, rows, cols, stride int) bool {
 	return n >= cols && (n-cols)/stride >= rows-1
 }
-
-func checkQuantize(dst, src int, qmax float32) {
-	switch {
-	case dst != src:
-		panic("intgram: slices of unequal length")
-	case !(qmax >= 0 && qmax <= 127):
-		panic("intgram: qmax not between 0 and 127")
-	}
-}

@@ -62,36 +62,3 @@ func Syrk16Generic(trans bool, k, m int, q []int16, ldq int, c []float64, ldc in
 		}
 	}
 }
-
-// QuantizeGeneric computes what Quantize does, bit for bit, in Go.
-func QuantizeGeneric(dst []int8, src []float32, scale float32, qmax float32) (squares float64) {
-	checkQuantize(len(dst), len(src), qmax)
-	sum := int64(0)
-	for i, x := range src {
-		q := x / scale
-		if q < -qmax {
-			q = -qmax
-		}
-		if q > qmax {
-			q = qmax
-		}
-		// Rounds to the nearest whole number, ties to even: 1.5 * 2^23 leaves no
-		// places behind the point.
-		v := int32((q + 12582912) - 12582912)
-		dst[i] = int8(v)
-		sum += int64(v * v)
-	}
-	return float64(sum)
-}
-
-// Scale16Generic computes what Scale16 does, bit for bit, in Go.
-func Scale16Generic(dst []int16, src []float32, factor float32) (squares float64) {
-	checkQuantize(len(dst), len(src), 0)
-	sum := int64(0)
-	for i, x := range src {
-		v := int32(x * factor)
-		dst[i] = int16(v)
-		sum += int64(v) * int64(v)
-	}
-	return float64(sum)
-}

@@ -10,10 +10,6 @@ package intgram
 // #cgo nocallback wwq_ig_pack
 // #cgo noescape wwq_ig_multiply
 // #cgo nocallback wwq_ig_multiply
-// #cgo noescape wwq_ig_quantize
-// #cgo nocallback wwq_ig_quantize
-// #cgo noescape wwq_ig_scale16
-// #cgo nocallback wwq_ig_scale16
 // #include <stdlib.h>
 // #include "wwq_intgram.h"
 import "C"
@@ -102,28 +98,4 @@ func flag(b bool) C.int {
 		return 1
 	}
 	return 0
-}
-
-// Quantize writes the codes clamp(round(x/scale), -qmax, qmax) of src to dst, halves
-// rounded to even, with float32 arithmetic, and returns the sum of their squares,
-// which is exact. scale must be positive, qmax whole and at most 127, and src may
-// hold no NaN.
-func Quantize(dst []int8, src []float32, scale float32, qmax float32) (squares float64) {
-	checkQuantize(len(dst), len(src), qmax)
-	if len(src) == 0 {
-		return 0
-	}
-	return float64(C.wwq_ig_quantize((*C.int8_t)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.float(scale), C.float(qmax)))
-}
-
-// Scale16 writes the products of src and factor to dst and returns the sum of their
-// squares. The products must be whole numbers between -32767 and 32767, as those of
-// multiples of a power of two with its inverse are; the sum is exact for up to 2^23 of
-// them.
-func Scale16(dst []int16, src []float32, factor float32) (squares float64) {
-	checkQuantize(len(dst), len(src), 0)
-	if len(src) == 0 {
-		return 0
-	}
-	return float64(C.wwq_ig_scale16((*C.int16_t)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.float(factor)))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
@@ -87,28 +86,6 @@ func TestReference16(t *testing.T) {
 						t.Fatalf("%s: element %d,%d: got %v, want %v", kind, i, j, got, want)
 					}
 				}
-			}
-		}
-	})
-}
-
-func TestScale16(t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 10))
-	eachSet(t, func(t *testing.T) {
-		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000, 70001} {
-			want := elements[int16](rng, "uniform", n, 32767)
-			x := make([]float32, n)
-			squares := int64(0)
-			for i, v := range want {
-				x[i] = float32(v) * 0x1p-9
-				squares += int64(v) * int64(v)
-			}
-			got := make([]int16, n)
-			if s := Scale16(got, x, 0x1p9); s != float64(squares) {
-				t.Errorf("squares of %d: got %v, want %v", n, s, squares)
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("%d elements: got %v, want %v", n, got, want)
 			}
 		}
 	})

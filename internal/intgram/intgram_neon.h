@@ -9,7 +9,7 @@
 
 #define FN(name) neon_##name
 #define TARGET
-#include "intgram_quantize.h"
+#include "intgram_loops.h"
 
 /* 127 * 127 twice fits in int16, so two groups are added before they widen. A row
  * at a time: its lanes, two to a column, take 8 registers. */
@@ -42,7 +42,7 @@ static void neon_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t 
     }
 }
 
-static const ig_table neon_table = {0, 0, 1, NULL, neon_kernel, neon_add, neon_quantize, neon_scale16,
+static const ig_table neon_table = {0, 0, 1, NULL, neon_kernel, neon_add,
                                     neon_survey16, scalar_kernel16};
 
 /* Older clang hides the intrinsics from builds that do not have them throughout. */
@@ -81,7 +81,7 @@ DOTPROD static void dotprod_kernel(int32_t *acc, const uint8_t *a, const int8_t 
             vst1q_s32(acc + IG_NR * r + 4 * j, s[r][j]);
 }
 
-static const ig_table dotprod_table = {0, 0, 1, NULL, dotprod_kernel, neon_add, neon_quantize, neon_scale16,
+static const ig_table dotprod_table = {0, 0, 1, NULL, dotprod_kernel, neon_add,
                                        neon_survey16, scalar_kernel16};
 
 static int has_dotprod(void) {

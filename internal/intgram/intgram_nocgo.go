@@ -20,13 +20,3 @@ func Fast16() bool { return false }
 func Syrk16(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int, _ *Workspace) {
 	Syrk16Generic(trans, k, m, q, ldq, c, ldc)
 }
-
-// Quantize is QuantizeGeneric.
-func Quantize(dst []int8, src []float32, scale float32, qmax float32) float64 {
-	return QuantizeGeneric(dst, src, scale, qmax)
-}
-
-// Scale16 is Scale16Generic.
-func Scale16(dst []int16, src []float32, factor float32) float64 {
-	return Scale16Generic(dst, src, factor)
-}

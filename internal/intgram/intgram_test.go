@@ -249,41 +249,6 @@ func TestLargestSums(t *testing.T) {
 	})
 }
 
-func TestQuantize(t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 10))
-	inf := float32(math.Inf(1))
-	eachSet(t, func(t *testing.T) {
-		got := make([]int8, 8)
-		Quantize(got, []float32{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, inf, -inf}, 1, 3)
-		if want := [8]int8{-2, -2, 0, 0, 2, 2, 3, -3}; [8]int8(got) != want {
-			t.Fatalf("ties: got %v, want %v", got, want)
-		}
-		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000, 70000} {
-			for _, qmax := range []float32{127, 63, 31, 15, 7, 3, 1} {
-				for _, sigma := range []float64{0.02, 1, 1e-41, 1e30} {
-					x := make([]float32, n)
-					for i := range x {
-						x[i] = float32(rng.NormFloat64() * sigma)
-					}
-					scale := float32(sigma) * 4 / qmax
-					if scale == 0 {
-						scale = math.SmallestNonzeroFloat32
-					}
-					got, want := make([]int8, n), make([]int8, n)
-					if a, b := Quantize(got, x, scale, qmax), QuantizeGeneric(want, x, scale, qmax); a != b {
-						t.Fatalf("squares: got %v, want %v", a, b)
-					}
-					for i := range want {
-						if got[i] != want[i] {
-							t.Fatalf("%v/%v, qmax %v: got %d, want %d", x[i], scale, qmax, got[i], want[i])
-						}
-					}
-				}
-			}
-		}
-	})
-}
-
 func TestMisfits(t *testing.T) {
 	q, c := make([]int8, 12), make([]float64, 9)
 	for name, f := range map[string]func(){
@@ -296,8 +261,6 @@ func TestMisfits(t *testing.T) {
 		"short q":   func() { Syrk(true, 3, 4, q[:11], 3, 127, c, 3, new(Workspace)) },
 		"short c":   func() { Syrk(true, 3, 4, q, 3, 127, c[:8], 3, new(Workspace)) },
 		"overflow":  func() { Syrk(true, 3, math.MaxInt/3+2, q, 3, 127, c, 3, new(Workspace)) },
-		"lengths":   func() { Quantize(q, make([]float32, 11), 1, 7) },
-		"quantize":  func() { Quantize(q, make([]float32, 12), 1, 128) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -387,17 +350,5 @@ func BenchmarkSyrk(b *testing.B) {
 				rate(b)
 			})
 		}
-	}
-}
-
-func BenchmarkQuantize(b *testing.B) {
-	x := make([]float32, 1<<14)
-	for i := range x {
-		x[i] = float32(i%1000-500) / 100
-	}
-	dst := make([]int8, len(x))
-	b.SetBytes(5 * int64(len(x)))
-	for b.Loop() {
-		Quantize(dst, x, 0.04, 127)
 	}
 }

@@ -68,8 +68,6 @@ typedef struct {
     void (*kernel)(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride, size_t blocks,
                    int bias, const ig_facts *f, const ig_run *runs, size_t nruns);
     void (*add)(double *row, const int32_t *acc); /* NR elements */
-    double (*quantize)(int8_t *, const float *, size_t, float, float);
-    double (*scale16)(int16_t *, const float *, size_t, float);
     /* The same for int16, whose sums need runs on all sets, and may be too large for
      * int32 over a slab. acc is set, not added to. */
     void (*survey16)(ig_facts *f, const int16_t *b, size_t blocks);

@@ -9,7 +9,7 @@
 
 #define FN(name) avx2_##name
 #define TARGET AVX2
-#include "intgram_quantize.h"
+#include "intgram_loops.h"
 
 AVX2 static inline int max_u16(__m256i v) {
     __m128i x = _mm_max_epu16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -258,7 +258,7 @@ AVX2 static void avx2_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, si
     }
 }
 
-static const ig_table avx2_table = {1, 1, 1, avx2_survey, avx2_kernel, avx2_add, avx2_quantize, avx2_scale16,
+static const ig_table avx2_table = {1, 1, 1, avx2_survey, avx2_kernel, avx2_add,
                                     avx2_survey16, avx2_kernel16};
 
 /* The VNNI instructions add four products to int32. A vector holds W columns; the
@@ -349,7 +349,7 @@ VNNI_KERNEL16(avx512vnni_kernel16, "avx512f,avx512bw,avx512vl,avx512vnni", __m51
               _mm512_setzero_si512, _mm512_loadu_si512, _mm512_set1_epi32, ADD_512,
               "vpdpwssd %2, %1, %0")
 
-static const ig_table avxvnni_table = {1, 0, 1, avx2_survey, avxvnni_kernel, avx2_add, avx2_quantize, avx2_scale16,
+static const ig_table avxvnni_table = {1, 0, 1, avx2_survey, avxvnni_kernel, avx2_add,
                                        avx2_survey16, avxvnni_kernel16};
 static const ig_table avx512vnni_table = {1, 0, 2, avx2_survey, avx512vnni_kernel, avx2_add,
-                                          avx2_quantize, avx2_scale16, avx2_survey16, avx512vnni_kernel16};
+                                          avx2_survey16, avx512vnni_kernel16};

@@ -37,9 +37,9 @@ static void scalar_kernel16(double *acc, const int16_t *a, const int16_t *b, siz
 
 #define FN(name) scalar_##name
 #define TARGET
-#include "intgram_quantize.h"
+#include "intgram_loops.h"
 
-static const ig_table scalar_table = {0, 0, 1, NULL, scalar_kernel, scalar_add, scalar_quantize, scalar_scale16,
+static const ig_table scalar_table = {0, 0, 1, NULL, scalar_kernel, scalar_add,
                                       scalar_survey16, scalar_kernel16};
 
 #ifdef __x86_64__
@@ -103,14 +103,6 @@ int wwq_ig_force(const char *name) {
 }
 
 int wwq_ig_fast16(void) { return sets[chosen].table->kernel16 != scalar_kernel16; }
-
-double wwq_ig_quantize(int8_t *dst, const float *src, size_t n, float scale, float qmax) {
-    return sets[chosen].table->quantize(dst, src, n, scale, qmax);
-}
-
-double wwq_ig_scale16(int16_t *dst, const float *src, size_t n, float factor) {
-    return sets[chosen].table->scale16(dst, src, n, factor);
-}
 
 /* One group of NR columns, whose elements of the given size lie col and row bytes
  * apart. */

@@ -1,5 +1,5 @@
 /* Exact symmetric rank-k updates of int8 and int16 matrices; see the Go functions
- * Syrk, Syrk16, Quantize and Scale16 for what they compute. */
+ * Syrk and Syrk16 for what they compute. */
 #ifndef WWQ_INTGRAM_H
 #define WWQ_INTGRAM_H
 
@@ -22,9 +22,6 @@ size_t wwq_ig_slab(size_t m, size_t size);
 void wwq_ig_pack(const ig_product *p, size_t from, void *space);
 void wwq_ig_multiply(const ig_product *p, size_t from, const void *space, double *c, size_t ldc,
                      size_t part, size_t parts);
-
-double wwq_ig_quantize(int8_t *dst, const float *src, size_t n, float scale, float qmax);
-double wwq_ig_scale16(int16_t *dst, const float *src, size_t n, float factor);
 
 /* The name of the instruction set in use, and its choice by name (0 if this
  * machine lacks it), for tests. */

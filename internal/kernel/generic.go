@@ -80,6 +80,32 @@ func CodesAsymmetricGeneric(codes []uint16, src []float32, p AsymmetricParams) {
 	}
 }
 
+// Codes8Generic writes the codes of src to dst and returns the sum of their squares.
+func Codes8Generic(dst []int8, src []float32, scale, qmax float32) (squares float64) {
+	sameLen(len(dst), len(src))
+	checkQMax8(qmax)
+	sum := int64(0)
+	for i, x := range src {
+		v := int64(roundClamp(x/scale, -qmax, qmax))
+		dst[i] = int8(v)
+		sum += v * v
+	}
+	return float64(sum)
+}
+
+// Scale16Generic writes the products of src and factor to dst and returns the sum of
+// their squares.
+func Scale16Generic(dst []int16, src []float32, factor float32) (squares float64) {
+	sameLen(len(dst), len(src))
+	sum := int64(0)
+	for i, x := range src {
+		v := int32(x * factor)
+		dst[i] = int16(v)
+		sum += int64(v) * int64(v)
+	}
+	return float64(sum)
+}
+
 // roundClamp rounds q to the nearest whole number, ties to even, between lo and
 // hi. Clamping first keeps the sum with roundMagic exact and gives the same
 // result, since lo and hi are whole.

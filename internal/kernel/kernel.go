@@ -84,6 +84,13 @@ type AsymmetricParams struct {
 	QMax  float32 // a whole number, at most 2^16 - 1
 }
 
+// checkQMax8 panics unless codes between -qmax and qmax fit in int8.
+func checkQMax8(qmax float32) {
+	if !(qmax >= 0 && qmax <= 127) {
+		panic("kernel: qmax not between 0 and 127")
+	}
+}
+
 func sameLen(a, b int) {
 	if a != b {
 		panic("kernel: slices of unequal length")

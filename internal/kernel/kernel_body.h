@@ -3,7 +3,7 @@
  *
  *   FN(name)       the name of a function for this instruction set
  *   TARGET         the function attributes that select it
- *   HALF_WIDTH     how many halves DECODE_HALF and ROUND_HALF take at once
+ *   HALF_WIDTH     how many halves LOAD_HALF and STORE_HALF take at once
  *   LOAD_HALF(dst, src), STORE_HALF(dst, src)   float16 <-> float32 of that many
  *
  * Loops are plain C that the compiler vectorises. Reductions keep 8 partial
@@ -85,6 +85,42 @@ TARGET static void FN(codes_asymmetric)(uint16_t *restrict codes, const float *r
                                         size_t n, float scale, float zero, float qmax) {
     for (size_t i = 0; i < n; i++)
         codes[i] = (uint16_t)(int32_t)ROUND_CLAMP(src[i] / scale + zero, 0.0f, qmax);
+}
+
+/* The squares of 65536 codes of magnitude up to 127 fit in int32. */
+TARGET static double FN(codes8)(int8_t *restrict codes, const float *restrict src, size_t n,
+                                float scale, float qmax) {
+    double squares = 0;
+    while (n > 0) {
+        const size_t part = n < 65536 ? n : 65536;
+        int32_t sum = 0;
+        for (size_t i = 0; i < part; i++) {
+            const int32_t v = (int32_t)ROUND_CLAMP(src[i] / scale, -qmax, qmax);
+            codes[i] = (int8_t)v;
+            sum += v * v;
+        }
+        squares += sum;
+        src += part, codes += part, n -= part;
+    }
+    return squares;
+}
+
+TARGET static double FN(scale16)(int16_t *restrict dst, const float *restrict src, size_t n,
+                                 float factor) {
+    double squares[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int l = 0; l < 8; l++) {
+            const float v = src[i + l] * factor;
+            dst[i + l] = (int16_t)(int32_t)v;
+            squares[l] += (double)v * (double)v;
+        }
+    for (int l = 0; i < n; i++, l++) {
+        const float v = src[i] * factor;
+        dst[i] = (int16_t)(int32_t)v;
+        squares[l] += (double)v * (double)v;
+    }
+    return ADD_LANES(squares);
 }
 
 TARGET static void FN(round_f16)(float *x, size_t n) {
@@ -171,9 +207,20 @@ TARGET static double FN(widen)(double *restrict dst, const float *restrict src, 
 }
 
 static const kernels FN(table) = {
-    FN(decode_f16),      FN(decode_bf16),      FN(find_range), FN(quantize_symmetric),
-    FN(quantize_asymmetric), FN(codes_symmetric), FN(codes_asymmetric), FN(round_f16),
-    FN(round_bf16),      FN(codes_f16),       FN(sum_errors), FN(widen),
+    .decode_f16 = FN(decode_f16),
+    .decode_bf16 = FN(decode_bf16),
+    .find_range = FN(find_range),
+    .quantize_symmetric = FN(quantize_symmetric),
+    .quantize_asymmetric = FN(quantize_asymmetric),
+    .codes_symmetric = FN(codes_symmetric),
+    .codes_asymmetric = FN(codes_asymmetric),
+    .codes8 = FN(codes8),
+    .scale16 = FN(scale16),
+    .round_f16 = FN(round_f16),
+    .round_bf16 = FN(round_bf16),
+    .codes_f16 = FN(codes_f16),
+    .sum_errors = FN(sum_errors),
+    .widen = FN(widen),
 };
 
 #undef FN

@@ -20,6 +20,10 @@ package kernel
 // #cgo nocallback wwq_codes_symmetric
 // #cgo noescape wwq_codes_asymmetric
 // #cgo nocallback wwq_codes_asymmetric
+// #cgo noescape wwq_codes8
+// #cgo nocallback wwq_codes8
+// #cgo noescape wwq_scale16
+// #cgo nocallback wwq_scale16
 // #cgo noescape wwq_round_f16
 // #cgo nocallback wwq_round_f16
 // #cgo noescape wwq_round_bf16
@@ -108,6 +112,30 @@ func CodesAsymmetric(codes []uint16, src []float32, p AsymmetricParams) {
 	if len(src) > 0 {
 		C.wwq_codes_asymmetric((*C.uint16_t)(&codes[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.float(p.Scale), C.float(p.Zero), C.float(p.QMax))
 	}
+}
+
+// Codes8 writes the codes clamp(round(x/scale), -qmax, qmax) of src to dst and
+// returns the sum of their squares, which is exact. Halves are rounded to even and
+// all arithmetic is float32. scale must be positive, qmax an integer of at most
+// 127, and src may hold no NaN.
+func Codes8(dst []int8, src []float32, scale, qmax float32) (squares float64) {
+	sameLen(len(dst), len(src))
+	checkQMax8(qmax)
+	if len(src) == 0 {
+		return 0
+	}
+	return float64(C.wwq_codes8((*C.int8_t)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.float(scale), C.float(qmax)))
+}
+
+// Scale16 writes the products of src and factor to dst and returns the sum of their
+// squares. The products must be integers between -32767 and 32767, which multiples
+// of a power of two times its inverse are; the sum is exact for up to 2^23 of them.
+func Scale16(dst []int16, src []float32, factor float32) (squares float64) {
+	sameLen(len(dst), len(src))
+	if len(src) == 0 {
+		return 0
+	}
+	return float64(C.wwq_scale16((*C.int16_t)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.float(factor)))
 }
 
 // RoundF16 rounds every element of x to float16 and back.

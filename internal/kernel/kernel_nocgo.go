@@ -35,6 +35,16 @@ func CodesAsymmetric(codes []uint16, src []float32, p AsymmetricParams) {
 	CodesAsymmetricGeneric(codes, src, p)
 }
 
+// Codes8 is Codes8Generic.
+func Codes8(dst []int8, src []float32, scale, qmax float32) (squares float64) {
+	return Codes8Generic(dst, src, scale, qmax)
+}
+
+// Scale16 is Scale16Generic.
+func Scale16(dst []int16, src []float32, factor float32) (squares float64) {
+	return Scale16Generic(dst, src, factor)
+}
+
 // RoundF16 is RoundF16Generic.
 func RoundF16(x []float32) { RoundF16Generic(x) }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -71,6 +72,9 @@ func compare(t *testing.T, x []float32, bits int) {
 			}
 		}
 		sameSums(t, SumErrors(x, y), SumErrorsGeneric(x, y))
+		if bits <= 8 {
+			compareIntegers(t, x, codes, y, p)
+		}
 	}
 	qall := float32(int(1)<<bits - 1)
 	if s := (r.Max - r.Min) / qall; finite && s > 0 && !math.IsInf(float64(s), 0) {
@@ -121,6 +125,33 @@ func compare(t *testing.T, x []float32, bits int) {
 	MarkGeneric(gseen, codes)
 	if string(seen) != string(gseen) {
 		t.Fatal("marks differ")
+	}
+}
+
+// compareIntegers holds Codes8 to Go and to the 16-bit codes, and Scale16 to both: the
+// codes times a power of two, read back.
+func compareIntegers(t *testing.T, x []float32, codes []uint16, scratch []float32, p SymmetricParams) {
+	t.Helper()
+	got, want := make([]int8, len(x)), make([]int8, len(x))
+	squares := Codes8(got, x, p.Scale, p.QMax)
+	if g := Codes8Generic(want, x, p.Scale, p.QMax); squares != g || !slices.Equal(got, want) {
+		t.Fatalf("codes of 8 bits: got %v, sum of squares %v, want %v and %v", got, squares, want, g)
+	}
+	for i, c := range codes {
+		if int(got[i]) != int(c)-int(p.QMax) {
+			t.Fatalf("code of element %d: got %d, and %d less %v", i, got[i], c, p.QMax)
+		}
+		scratch[i] = float32(got[i]) * 0x1p-9
+	}
+	got16, want16 := make([]int16, len(x)), make([]int16, len(x))
+	s, g := Scale16(got16, scratch, 0x1p9), Scale16Generic(want16, scratch, 0x1p9)
+	if s != squares || g != squares || !slices.Equal(got16, want16) {
+		t.Fatalf("scaled: got %v, sum of squares %v, want %v and %v (%v)", got16, s, want16, g, squares)
+	}
+	for i, v := range got16 {
+		if int(v) != int(got[i]) {
+			t.Fatalf("scaled element %d: got %d, want %d", i, v, got[i])
+		}
 	}
 }
 
@@ -204,6 +235,97 @@ func TestTies(t *testing.T) {
 	})
 }
 
+// TestCodes8 covers ties, infinities, scales at both ends of the range, and lengths
+// around the point where the C loop empties its sum of squares.
+func TestCodes8(t *testing.T) {
+	inf := float32(math.Inf(1))
+	eachSet(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		ties := make([]int8, 8)
+		Codes8(ties, []float32{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, inf, -inf}, 1, 3)
+		if want := []int8{-2, -2, 0, 0, 2, 2, 3, -3}; !slices.Equal(ties, want) {
+			t.Fatalf("ties: got %v, want %v", ties, want)
+		}
+		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000, 65536, 70000, 140000} {
+			for _, qmax := range []float32{127, 63, 31, 15, 7, 3, 1, 0} {
+				for _, sigma := range []float64{0.02, 1, 1e-41, 1e30} {
+					x := make([]float32, n)
+					for i := range x {
+						x[i] = float32(rng.NormFloat64() * sigma)
+					}
+					scale := max(float32(sigma)*4/max(1, qmax), math.SmallestNonzeroFloat32)
+					got, want := make([]int8, n), make([]int8, n)
+					a, b := Codes8(got, x, scale, qmax), Codes8Generic(want, x, scale, qmax)
+					if a != b || !slices.Equal(got, want) {
+						t.Fatalf("%d elements of about %v/%v, qmax %v: sum of squares %v, want %v", n, sigma, scale, qmax, a, b)
+					}
+				}
+			}
+		}
+		// The largest sum that int32 must hold.
+		x, got := make([]float32, 200000), make([]int8, 200000)
+		for i := range x {
+			x[i] = -127
+		}
+		if s := Codes8(got, x, 1, 127); s != 200000*127*127 {
+			t.Errorf("sum of squares of the largest codes: %v", s)
+		}
+	})
+}
+
+func TestScale16(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		for _, n := range []int{0, 1, 7, 8, 31, 32, 33, 1000, 70001} {
+			want, x := make([]int16, n), make([]float32, n)
+			squares := int64(0)
+			for i := range want {
+				want[i] = int16(rng.IntN(2*32767+1) - 32767)
+				x[i] = float32(want[i]) * 0x1p-9
+				squares += int64(want[i]) * int64(want[i])
+			}
+			got, generic := make([]int16, n), make([]int16, n)
+			if s, g := Scale16(got, x, 0x1p9), Scale16Generic(generic, x, 0x1p9); s != float64(squares) || g != s {
+				t.Errorf("squares of %d elements: got %v, Go %v, want %v", n, s, g, squares)
+			}
+			if !slices.Equal(got, want) || !slices.Equal(generic, want) {
+				t.Errorf("%d elements: got %v, Go %v, want %v", n, got, generic, want)
+			}
+		}
+	})
+}
+
+func TestMisfits(t *testing.T) {
+	x, y := make([]float32, 4), make([]float32, 3)
+	for name, f := range map[string]func(){
+		"decode float16":   func() { DecodeF16(x, make([]byte, 7)) },
+		"decode bfloat16":  func() { DecodeBF16(x, make([]byte, 9)) },
+		"symmetric":        func() { QuantizeSymmetric(y, x, SymmetricParams{1, 7}) },
+		"asymmetric":       func() { QuantizeAsymmetric(y, x, AsymmetricParams{1, 0, 0, 7}) },
+		"symmetric codes":  func() { CodesSymmetric(make([]uint16, 3), x, SymmetricParams{1, 7}) },
+		"asymmetric codes": func() { CodesAsymmetric(make([]uint16, 3), x, AsymmetricParams{1, 0, 0, 7}) },
+		"8-bit codes":      func() { Codes8(make([]int8, 3), x, 1, 7) },
+		"8-bit codes, 128": func() { Codes8(make([]int8, 4), x, 1, 128) },
+		"8-bit codes, -1":  func() { Codes8(make([]int8, 4), x, 1, -1) },
+		"8-bit codes, NaN": func() { Codes8(make([]int8, 4), x, 1, float32(math.NaN())) },
+		"scale to 16 bits": func() { Scale16(make([]int16, 3), x, 1) },
+		"scale, long":      func() { Scale16(make([]int16, 5), x, 1) },
+		"float16 codes":    func() { CodesF16(make([]uint16, 3), x) },
+		"sums":             func() { SumErrors(x, y) },
+		"widen":            func() { Widen(make([]float64, 3), x) },
+		"marks":            func() { Mark(make([]byte, 65535), make([]uint16, 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Fatal("no panic")
+				}
+			}()
+			f()
+		})
+	}
+}
+
 // FuzzAgainstGeneric holds every instruction set to the Go loops on arbitrary
 // float32 patterns.
 func FuzzAgainstGeneric(f *testing.F) {
@@ -230,6 +352,7 @@ func BenchmarkKernels(b *testing.B) {
 	const n = 1 << 14
 	x, y, w := sample(rng, n, 0), make([]float32, n), make([]float64, n)
 	codes, seen, half := make([]uint16, n), make([]byte, 65536), make([]byte, 2*n)
+	codes8, codes16 := make([]int8, n), make([]int16, n)
 	CodesF16(codes, x)
 	for i, c := range codes {
 		binary.LittleEndian.PutUint16(half[2*i:], c)
@@ -245,6 +368,8 @@ func BenchmarkKernels(b *testing.B) {
 		{"range", 4, func() { FindRange(x) }},
 		{"quantize_symmetric", 8, func() { QuantizeSymmetric(y, x, p) }},
 		{"codes_symmetric", 6, func() { CodesSymmetric(codes, x, p) }},
+		{"codes8", 5, func() { Codes8(codes8, x, p.Scale, p.QMax) }},
+		{"scale16", 6, func() { Scale16(codes16, y, 1) }},
 		{"mark", 3, func() { Mark(seen, codes) }},
 		{"round_f16", 8, func() { RoundF16(y) }},
 		{"round_bf16", 8, func() { RoundBF16(y) }},

@@ -18,6 +18,8 @@ typedef struct {
     void (*quantize_asymmetric)(float *, const float *, size_t, float, float, float, float);
     void (*codes_symmetric)(uint16_t *, const float *, size_t, float, float);
     void (*codes_asymmetric)(uint16_t *, const float *, size_t, float, float, float);
+    double (*codes8)(int8_t *, const float *, size_t, float, float);
+    double (*scale16)(int16_t *, const float *, size_t, float);
     void (*round_f16)(float *, size_t);
     void (*round_bf16)(float *, size_t);
     void (*codes_f16)(uint16_t *, const float *, size_t);
@@ -183,6 +185,12 @@ void wwq_codes_symmetric(uint16_t *codes, const float *src, size_t n, float scal
 void wwq_codes_asymmetric(uint16_t *codes, const float *src, size_t n, float scale, float zero,
                           float qmax) {
     sets[chosen].table->codes_asymmetric(codes, src, n, scale, zero, qmax);
+}
+double wwq_codes8(int8_t *codes, const float *src, size_t n, float scale, float qmax) {
+    return sets[chosen].table->codes8(codes, src, n, scale, qmax);
+}
+double wwq_scale16(int16_t *dst, const float *src, size_t n, float factor) {
+    return sets[chosen].table->scale16(dst, src, n, factor);
 }
 void wwq_round_f16(float *x, size_t n) { sets[chosen].table->round_f16(x, n); }
 void wwq_round_bf16(float *x, size_t n) { sets[chosen].table->round_bf16(x, n); }

@@ -24,6 +24,8 @@ void wwq_quantize_asymmetric(float *dst, const float *src, size_t n, float scale
 void wwq_codes_symmetric(uint16_t *codes, const float *src, size_t n, float scale, float qmax);
 void wwq_codes_asymmetric(uint16_t *codes, const float *src, size_t n, float scale, float zero,
                           float qmax);
+double wwq_codes8(int8_t *codes, const float *src, size_t n, float scale, float qmax);
+double wwq_scale16(int16_t *dst, const float *src, size_t n, float factor);
 void wwq_round_f16(float *x, size_t n);
 void wwq_round_bf16(float *x, size_t n);
 void wwq_codes_f16(uint16_t *dst, const float *src, size_t n);
