@@ -58,7 +58,7 @@ func handMade() *engine.Result {
 			BetterCore: "Haswell",
 		},
 	}
-	methods := []spectrum.Method{spectrum.Gram, spectrum.SVD, spectrum.GramRank, spectrum.Gram32, spectrum.Eigen32, spectrum.GramRank}
+	methods := []spectrum.Method{spectrum.Gram, spectrum.SVD, spectrum.GramRank, spectrum.Gram, spectrum.Eigen32, spectrum.GramRank}
 	for k, level := range res.Levels {
 		var rows []engine.Row
 		for i := range layers {
