@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 )
 
@@ -83,7 +82,7 @@ func exportBlock(dir, model string) ([]Exported, error) {
 		if err := src.ReadTensor(stored, t); err != nil {
 			return nil, err
 		}
-		checkpoint.DecodeF32(x, stored, t.DType)
+		t.Encoding.Decode(x, stored)
 		e := Exported{Name: t.Name, Kind: "layer", File: t.Name + ".f32", DType: "f32", Rows: t.Shape[0], Cols: t.Shape[1]}
 		if err := writeRaw(filepath.Join(dir, e.File), x); err != nil {
 			return nil, err

@@ -60,7 +60,7 @@ func (c QuantizeConfig) suite() (*suite, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	level, err := quant.ParseLevel(fmt.Sprintf("%dbit", c.Bits))
+	level, err := quant.Parse(fmt.Sprintf("%dbit", c.Bits))
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (c QuantizeConfig) suite() (*suite, error) {
 		s.cases = append(s.cases, &testCase{
 			params:   []Param{param("bits", c.Bits), param("set", set.name), param("KiB", set.bytes>>10)},
 			variants: []string{"copy", "symmetric", "panel"},
-			open:     func(context.Context) (*inputs, error) { return openQuantize(level, n) },
+			open:     func(context.Context) (*inputs, error) { return openQuantize(level, c.Bits, n) },
 		})
 	}
 	return s, nil
@@ -85,18 +85,17 @@ func (c QuantizeConfig) suite() (*suite, error) {
 // panelWidth is the smaller side of the matrix that the panels are cut from.
 const panelWidth = 896
 
-func openQuantize(level quant.Level, n int) (*inputs, error) {
+func openQuantize(level quant.Recipe, bits, n int) (*inputs, error) {
 	src, dst := normal[float32](n), make([]float32, n)
 	stored := make([]byte, 2*n)
-	checkpoint.EncodeF32(stored, src, checkpoint.BF16)
-	quant.Decode(src, stored, checkpoint.BF16)
-	rng := kernel.FindRange(src)
-	q, err := quant.New(level, rng, checkpoint.BF16)
+	checkpoint.BF16.Encode(stored, src)
+	checkpoint.BF16.Encoding().Decode(src, stored)
+	q, err := level.For(quant.Target{}).Fit(quant.Dense{Rows: 1, Cols: n, W: src}, checkpoint.BF16)
 	if err != nil {
 		return nil, err
 	}
-	p := kernel.SymmetricParams{Scale: q.Scale(), QMax: float32(int(1)<<(level.Bits-1) - 1)}
-	length := min(n, spectrum.PanelLength(panelWidth)*panelWidth)
+	p := kernel.SymmetricParams{Scale: q.(quant.Stepped).Step(), QMax: float32(int(1)<<(bits-1) - 1)}
+	length := min(n, spectrum.PanelLength(panelWidth, 1)*panelWidth)
 	original, panel := make([]float32, length), make([]float32, length)
 
 	weights := float64(n) / 1e6
@@ -114,8 +113,8 @@ func openQuantize(level quant.Level, n int) (*inputs, error) {
 		moved(6, func() {
 			for at := 0; at < n; at += length {
 				k := min(length, n-at)
-				quant.Decode(original[:k], stored[2*at:2*(at+k)], checkpoint.BF16)
-				q.Apply(panel[:k], original[:k])
+				checkpoint.BF16.Encoding().Decode(original[:k], stored[2*at:2*(at+k)])
+				q.Dequantize(panel[:k], quant.Piece{W: original[:k], Width: k})
 			}
 		}),
 	}}, nil

@@ -41,7 +41,7 @@ func (c *SyntheticConfig) Validate() error {
 	switch {
 	case min(c.Hidden, c.KV, c.MLP, c.Blocks) < 1:
 		return fmt.Errorf("a checkpoint of %d blocks of %d, %d and %d: all must be positive", c.Blocks, c.Hidden, c.KV, c.MLP)
-	case !c.DType.Analysable():
+	case c.DType.Encoding() == nil:
 		return fmt.Errorf("%v holds no weights", c.DType)
 	case !(c.Tail > 0):
 		return fmt.Errorf("the tail exponent %g is not positive", c.Tail)
@@ -139,7 +139,7 @@ func WriteSynthetic(ctx context.Context, dir string, cfg SyntheticConfig) (path 
 				return "", context.Cause(ctx)
 			}
 			fill(row)
-			checkpoint.EncodeF32(stored, row, cfg.DType)
+			cfg.DType.Encode(stored, row)
 			if _, err := w.Write(stored); err != nil {
 				return "", err
 			}

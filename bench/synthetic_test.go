@@ -39,7 +39,7 @@ func TestSynthetic(t *testing.T) {
 			if err := src.ReadTensor(stored, x); err != nil {
 				t.Fatal(err)
 			}
-			checkpoint.DecodeF32(values, stored, dtype)
+			dtype.Encoding().Decode(values, stored)
 			for j, v := range values {
 				if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) || len(x.Shape) == 1 && v != 1 {
 					t.Fatalf("%v: element %d of %s is %g", dtype, j, x.Name, v)

@@ -87,7 +87,7 @@ func (c WholeConfig) suite() (*suite, error) {
 	}
 	s := &suite{name: "whole", key: "backend", timing: c.Timing, reference: reference(c.Backends), allCores: true}
 	for _, list := range c.Levels {
-		levels, err := quant.ParseLevels(list)
+		levels, err := quant.ParseList(list)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +122,7 @@ func (c WholeConfig) suite() (*suite, error) {
 }
 
 // options returns those of each backend.
-func (c WholeConfig) options(levels []quant.Level, m SyntheticConfig, mode Mode) ([]engine.Options, error) {
+func (c WholeConfig) options(levels []quant.Recipe, m SyntheticConfig, mode Mode) ([]engine.Options, error) {
 	options := make([]engine.Options, len(c.Backends))
 	for i, name := range c.Backends {
 		o := engine.DefaultOptions()

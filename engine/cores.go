@@ -1,18 +1,57 @@
 package engine
 
-import "sync"
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/wwq-fast/wwq-fast/cblas"
+)
+
+// ErrBudget is returned when an analysis needs more memory than its budget. Test
+// with errors.Is.
+var ErrBudget = errors.New("the memory budget is too small")
+
+// threads returns how many cores to use: what was asked for, or all, but no more than
+// may call the linked library at the same time.
+func (o *Options) threads() int {
+	n := o.Threads
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	if most := cblas.Library().MaxCallers; most > 0 {
+		n = min(n, most)
+	}
+	return n
+}
+
+// workers returns how many layers of a plan to analyse at once.
+func (o *Options) workers(p *Plan) (int, error) {
+	n := o.threads()
+	if o.Memory <= 0 {
+		return n, nil
+	}
+	for n > 1 && p.PeakBytes(n) > o.Memory {
+		n--
+	}
+	if need := p.PeakBytes(n); need > o.Memory {
+		return 0, fmt.Errorf("%w: %d bytes, the largest layer alone needs %d", ErrBudget, o.Memory, need)
+	}
+	return n, nil
+}
 
 // cores are those of an analysis: workers have one each, and the rest is lent to
-// workers with large matrices, as spectrum.Cores. So the last matrices of a run, or the
-// few of a run that memory holds to few workers, have all.
+// workers with large matrices, as spectrum.Cores. Near the end of a run, or when the
+// memory budget allows few workers, the remaining ones share all cores.
 type cores struct {
 	mu   sync.Mutex
 	idle int // neither lent nor of a worker
 	busy int // workers
 }
 
-// Take lends up to most cores, but no more than a fair share.
-func (c *cores) Take(most int) int {
+// Acquire lends up to most cores, but no more than a fair share.
+func (c *cores) Acquire(most int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	busy := max(1, c.busy)
@@ -21,8 +60,8 @@ func (c *cores) Take(most int) int {
 	return n
 }
 
-// Give takes n cores back.
-func (c *cores) Give(n int) {
+// Release takes n cores back.
+func (c *cores) Release(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.idle += n

@@ -19,7 +19,7 @@ func Example() {
 	defer src.Close()
 
 	opts := engine.DefaultOptions()
-	opts.Levels, err = quant.ParseLevels("fp16,4bit")
+	opts.Levels, err = quant.ParseList("fp16,4bit")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,8 +31,8 @@ func Example() {
 	}
 	for k, level := range res.Levels {
 		for _, row := range res.Rows[k] {
-			fmt.Printf("%-5s %-8s alpha %.3f, %d values, SNR %.1f dB\n",
-				level, row.Layer.Name(), row.Alpha, row.Errors.Unique, row.Errors.SNR)
+			fmt.Printf("%-5s %-8s alpha %.3f, %.0f values, SNR %.1f dB\n",
+				level, row.Layer.Name(), row.Get("alpha"), row.Get("unique_values"), row.Get("snr_db"))
 		}
 	}
 	fmt.Println(res.Count(engine.Analysed), "analysed,", res.Count(engine.Skipped), "skipped")

@@ -1,47 +1,33 @@
 package engine
 
 import (
-	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
-	"github.com/wwq-fast/wwq-fast/lapack"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
 
 // MeasureForTest returns the row of a layer whose weights are w, slice after
 // slice, as they are: no level changes them.
 func MeasureForTest(w []float32, rows, cols, slices int, typ LayerType) (*Row, error) {
-	blas, err := cblas.Lookup("")
-	if err != nil {
-		return nil, err
-	}
-	eigen, err := lapack.Lookup("")
-	if err != nil {
-		return nil, err
-	}
-	solver := &spectrum.Solver{BLAS: blas, LAPACK: eigen}
-	row := &Row{Layer: &Layer{Type: typ, Rows: rows, Cols: cols, Slices: slices}}
-	var spectra []*spectrum.Spectrum
+	l := &Layer{Type: typ, Rows: rows, Cols: cols, Slices: slices}
+	var measured []metric.Matrix
 	for s := range slices {
 		part := w[s*rows*cols:][:rows*cols]
-		sp, err := solver.Compute(&spectrum.Workspace{}, spectrum.Matrix{
-			Rows: rows, Cols: cols,
-			Fill: func(dst []float32, first, count, _ int) {
-				if rows >= cols {
-					copy(dst, part[first*cols:][:count*cols])
-					return
-				}
-				for i := range rows {
-					copy(dst[i*count:][:count], part[i*cols+first:])
-				}
-			},
-		})
+		sp, err := spectrum.Of(rows, cols, part)
 		if err != nil {
 			return nil, err
 		}
-		spectra = append(spectra, sp)
+		t := &weights.Tensor{Data: make([]byte, 4*len(part)), Encoding: checkpoint.F32.Encoding(), Rows: rows, Cols: cols}
+		checkpoint.F32.Encode(t.Data, part)
+		measured = append(measured, metric.Matrix{Spectrum: sp, Weights: t})
 	}
-	row.measure(spectra)
+	in := metric.NewInput(measured, l.scale())
+	values, finding := metric.Measure(in)
+	row := &Row{Layer: l, Status: RowStatus(finding.Fit), Reason: finding.Reason, Values: values, Eigenvalues: in.Eigenvalues}
+	row.Method, row.TraceError = provenance(measured)
 	return row, nil
 }
 
-// WithoutIntegers has every Gram matrix summed in float64.
-func WithoutIntegers(o *Options) { o.noIntegers = true }
+// WithFloatGram has every Gram matrix summed in float64.
+func WithFloatGram(o *Options) { o.floatGram = true }

@@ -14,13 +14,12 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/testsource"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
-	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // stored returns a tensor of weights in a type.
 func stored(name string, d checkpoint.DType, w []float32, shape ...int) testsource.Tensor {
 	data := make([]byte, len(w)*d.Bits()/8)
-	checkpoint.EncodeF32(data, w, d)
+	d.Encode(data, w)
 	return testsource.Tensor{Name: name, DType: d, Shape: shape, Data: data}
 }
 
@@ -64,7 +63,7 @@ func TestStoredTypes(t *testing.T) {
 		src := openTensors(t, stored("a.weight", d, w, rows, cols), stored("b.weight", d, wide, cols, rows/2), stored("c.weight", d, w[:12*6*9], 12, 6, 3, 3))
 		for _, out := range []checkpoint.DType{checkpoint.F16, checkpoint.BF16} {
 			opts := engine.DefaultOptions()
-			opts.Levels, _ = quant.ParseLevels("fp16,8,4,2,4-asym")
+			opts.Levels, _ = quant.ParseList("fp16,8,4,2,4-asym")
 			opts.KeepEigenvalues, opts.DequantDType = true, out
 			res, err := engine.Analyze(context.Background(), src, opts)
 			if err != nil {
@@ -76,15 +75,15 @@ func TestStoredTypes(t *testing.T) {
 			}
 			for i, got := range slices.Concat(res.Rows...) {
 				w := want[at][i]
-				if !slices.Equal(got.Eigenvalues, w.Eigenvalues) || got.Alpha != w.Alpha || got.Errors != w.Errors || got.Scale != w.Scale || len(got.Eigenvalues) == 0 {
-					t.Errorf("%v to %v at %v, %s: alpha %v, errors %+v; stored as %v %v, %+v", d, out, got.Level, got.Layer.LongName, got.Alpha, got.Errors, floats[0], w.Alpha, w.Errors)
+				if !slices.Equal(got.Eigenvalues, w.Eigenvalues) || got.Get("alpha") != w.Get("alpha") || !sameErrors(&got, &w) || len(got.Eigenvalues) == 0 {
+					t.Errorf("%v to %v at %v, %s: alpha %v, errors %+v; stored as %v %v, %+v", d, out, got.Level, got.Layer.LongName, got.Get("alpha"), got.Values, floats[0], w.Get("alpha"), w.Values)
 				}
 			}
 		}
 	}
 	exact := analyzeExact(t, w, rows, cols, 1, engine.Dense)
-	if got := want[0][0]; relative(got.Alpha, exact.Alpha) > 1e-10 || relative(got.Norm, exact.Norm) > 1e-13 {
-		t.Errorf("alpha %v, norm %v; the weights have %v, %v", got.Alpha, got.Norm, exact.Alpha, exact.Norm)
+	if got := want[0][0]; relative(got.Get("alpha"), exact.Get("alpha")) > 1e-10 || relative(got.Get("norm"), exact.Get("norm")) > 1e-13 {
+		t.Errorf("alpha %v, norm %v; the weights have %v, %v", got.Get("alpha"), got.Get("norm"), exact.Get("alpha"), exact.Get("norm"))
 	}
 }
 
@@ -110,7 +109,7 @@ func TestQuantizeTypes(t *testing.T) {
 				}
 				opts := engine.DefaultOptions()
 				opts.DequantDType = out
-				l, err := quant.ParseLevel(level)
+				l, err := quant.Parse(level)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -139,16 +138,16 @@ func TestQuantizeTypes(t *testing.T) {
 }
 
 // dequantized returns the bytes of a tensor quantized and dequantized all at once.
-func dequantized(t *testing.T, ts testsource.Tensor, l quant.Level, out checkpoint.DType) []byte {
+func dequantized(t *testing.T, ts testsource.Tensor, l quant.Recipe, out checkpoint.DType) []byte {
 	t.Helper()
 	w := make([]float32, len(ts.Data)/(ts.DType.Bits()/8))
-	checkpoint.DecodeF32(w, ts.Data, ts.DType)
-	q, err := quant.New(l, kernel.FindRange(w), out)
+	ts.DType.Encoding().Decode(w, ts.Data)
+	q, err := l.For(quant.Target{}).Fit(quant.Dense{Rows: 1, Cols: len(w), W: w}, out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := make([]float32, len(w))
-	q.Apply(d, w)
+	q.Dequantize(d, quant.Piece{W: w, Width: len(w)})
 	return stored(ts.Name, out, d).Data
 }
 

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/engine/quant"
-	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // TestJudge: what is just within a bound passes, what is just beyond fails, with exactly
@@ -35,12 +34,12 @@ func TestJudge(t *testing.T) {
 	} {
 		const step = 0.25
 		c := Check{
-			Level: quant.Level{Scheme: quant.Symmetric, Bits: 4}, Values: 15, Scale: step,
+			Values: 15, Scale: step,
 			// Weights of two steps on average.
 			Errors: quant.Errors{Unique: 12, MSE: uniform * uniform * step * step, MAE: 0.25 * step, MaxAbs: 0.4 * step, Relative: 0.125},
 		}
 		tc.change(&c)
-		c.judge(kernel.Range{Min: -7 * step, Max: 7 * step})
+		c.judge(quant.Range{Min: -7 * step, Max: 7 * step})
 		if c.Passed() != tc.passes || !tc.passes && len(c.Failures) != 1 {
 			t.Errorf("%s: %q", name, c.Failures)
 		}

@@ -1,25 +1,39 @@
 package engine
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
-	"hash/maphash"
 	"sync/atomic"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
-	"github.com/wwq-fast/wwq-fast/internal/kernel"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
 
-// A loaded tensor is the stored bytes of one tensor, the slices of a convolution
-// put one after the other, and the range of its weights.
+// A loaded tensor is one tensor of the plan in memory.
 type loaded struct {
-	index int // into the plan
-	data  []byte
-	rng   kernel.Range
-	users atomic.Int64 // tasks not finished yet
-	free  func()
+	status *TensorStatus
+	sha256 string
+	// matrices are those of each layer, one layer after the other.
+	matrices  []weights.Tensor
+	baselines []baseline // one for each layer
+	users     atomic.Int64
+	free      func()
+}
+
+// A baseline is the spectrum of a layer at the baseline level, for the metrics of its
+// other levels.
+type baseline struct {
+	ready chan struct{} // closed when input is set, or will not be
+	input *metric.Input
+}
+
+// of returns the matrices of a layer.
+func (t *loaded) of(l *Layer) []weights.Tensor {
+	return t.matrices[l.Index*l.Slices:][:l.Slices]
 }
 
 // done counts a finished task; the last one frees the memory.
@@ -32,48 +46,39 @@ func (t *loaded) done() {
 // A loader reads tensors and looks at them before anyone computes with them.
 type loader struct {
 	run   *run
-	slots chan []byte // buffers of tensors not in memory; nil until first used
-	seed  maphash.Seed
-	seen  map[seenKey][]int // plan indices of the tensors with these contents
-	part  []float32
+	slots chan []byte         // buffers of tensors not in memory; nil until first used
+	seen  map[contents]string // names of the tensors read
 }
 
-type seenKey struct {
-	quantized bool // a layer that is quantized is no duplicate of one that is not
-	dtype     checkpoint.DType
-	shape     string
-	hash      uint64
+// contents identify the analysis of a tensor: tensors that agree in them have the same
+// rows.
+type contents struct {
+	sha256, encoding, shape string
+	quantized               bool
+}
+
+func contentsOf(ts *TensorStatus, sha256 string) contents {
+	return contents{sha256, ts.StoredType(), fmt.Sprint(ts.Shape), ts.Layers[0].Quantized}
 }
 
 func newLoader(r *run, slots int) *loader {
-	l := &loader{
-		run:   r,
-		slots: make(chan []byte, slots),
-		seed:  maphash.MakeSeed(),
-		seen:  map[seenKey][]int{},
-		part:  make([]float32, partLength),
-	}
+	l := &loader{run: r, slots: make(chan []byte, slots), seen: map[contents]string{}}
 	for range slots {
 		l.slots <- nil
 	}
 	return l
 }
 
-// partLength is the number of weights that are looked at together: 64 KiB in
-// float32, which stays in cache between the steps.
-const partLength = 1 << 14
-
-// load reads tensor i of the plan, waiting for a free slot. It returns nil
+// load reads a tensor of the plan, waiting for a free slot. It returns nil
 // without error if there is nothing to compute: the tensor holds values that are
-// not finite, or is a duplicate. Errors are of reading, or of ctx.
-func (l *loader) load(ctx context.Context, i int) (*loaded, error) {
+// not finite, or is a duplicate. Errors are of reading, of the sink, or of ctx.
+func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 	var buf []byte
 	select {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case buf = <-l.slots:
 	}
-	ts := &l.run.plan.Tensors[i]
 	if int64(cap(buf)) < ts.Size {
 		buf = make([]byte, ts.Size)
 	}
@@ -83,71 +88,49 @@ func (l *loader) load(ctx context.Context, i int) (*loaded, error) {
 		free()
 		return nil, err
 	}
-	t := &loaded{index: i, data: buf, rng: l.findRange(buf, ts.DType), free: free}
-	if n := t.rng.NonFinite; n > 0 {
+	sum := sha256.Sum256(buf)
+	t := &loaded{status: ts, sha256: hex.EncodeToString(sum[:]), free: free}
+	key := contentsOf(ts, t.sha256)
+	if _, duplicate := l.seen[key]; duplicate {
 		free()
-		reason := "NaN or infinite"
-		if ts.DType == checkpoint.F64 {
-			reason = "NaN, infinite, or too large for float32, in which weights are quantized"
-		}
-		l.run.skip(i, Refused, fmt.Sprintf("%d of %d weights are %s", n, ts.Elements(), reason))
-		return nil, nil
+		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256})
 	}
-	first, err := l.duplicateOf(ts, i, buf)
-	if err != nil {
+	t.matrices = matrices(ts, buf)
+	r := rangeOf(t.matrices)
+	if n := r.NonFinite; n > 0 {
 		free()
-		return nil, err
+		reason := fmt.Sprintf("%d of %d weights are %s", n, ts.Elements(), nonFinite(ts))
+		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256, Reason: reason})
 	}
-	if first != "" {
-		free()
-		l.run.skip(i, Skipped, fmt.Sprintf("same weights as %q, which is analysed", first))
-		return nil, nil
+	for i := range t.matrices {
+		t.matrices[i].Bounds = &r
 	}
-	if s := ts.Layers[0].Slices; s > 1 {
-		t.data = gatherSlices(buf, s, ts.DType.Bits()/8)
-	}
+	l.seen[key] = ts.Name
 	return t, nil
 }
 
-// duplicateOf returns the name of a tensor read before with the same contents.
-func (l *loader) duplicateOf(ts *TensorStatus, i int, data []byte) (string, error) {
-	key := seenKey{ts.Layers[0].Quantized, ts.DType, fmt.Sprint(ts.Shape), maphash.Bytes(l.seed, data)}
-	for _, j := range l.seen[key] {
-		other := &l.run.plan.Tensors[j]
-		same := make([]byte, other.Size)
-		if err := l.run.src.ReadTensor(same, &other.Tensor); err != nil {
-			return "", err
-		}
-		if bytes.Equal(same, data) {
-			return other.Name, nil
-		}
+func nonFinite(ts *TensorStatus) string {
+	if ts.DType == checkpoint.F64 {
+		return "NaN, infinite, or too large for float32, in which weights are quantized"
 	}
-	l.seen[key] = append(l.seen[key], i)
-	return "", nil
+	return "NaN or infinite"
 }
 
-// findRange returns the range of the weights in data.
-func (l *loader) findRange(data []byte, dtype checkpoint.DType) kernel.Range {
-	size := dtype.Bits() / 8
-	var rng kernel.Range
-	for at := 0; at < len(data); at += partLength * size {
-		src := data[at:min(at+partLength*size, len(data))]
-		part := l.part[:len(src)/size]
-		quant.Decode(part, src, dtype)
-		rng = rng.Union(kernel.FindRange(part), at == 0)
+// matrices returns the matrices of all layers of a tensor.
+func matrices(ts *TensorStatus, data []byte) []weights.Tensor {
+	l := &ts.Layers[0]
+	if l.Slices > 1 {
+		return weights.Slices(data, ts.Encoding, l.Rows, l.Cols, l.Slices)
 	}
-	return rng
+	return weights.Matrices(data, ts.Encoding, l.Rows, l.Cols, len(ts.Layers))
 }
 
-// gatherSlices turns [a, b, slices] into [slices, a, b], for elements of the
-// given size in bytes.
-func gatherSlices(src []byte, slices, size int) []byte {
-	dst := make([]byte, len(src))
-	n := len(src) / size / slices
-	for s := range slices {
-		for e := range n {
-			copy(dst[(s*n+e)*size:][:size], src[(e*slices+s)*size:][:size])
-		}
+// rangeOf returns the range of the weights of all matrices: they share the parameters of
+// a scheme.
+func rangeOf(matrices []weights.Tensor) quant.Range {
+	r := matrices[0].Range()
+	for i := range matrices[1:] {
+		r = r.Union(matrices[i+1].Range())
 	}
-	return dst
+	return r
 }

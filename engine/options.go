@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"path"
-	"runtime"
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
@@ -18,7 +16,7 @@ import (
 // zero value has no levels.
 type Options struct {
 	// Levels are the quantization levels to analyse, without repetition.
-	Levels []quant.Level
+	Levels []quant.Recipe
 
 	// MinEvals and MaxEvals bound the number of eigenvalues of a layer, MaxN its
 	// larger dimension. 0 is no limit. The defaults are WeightWatcher's.
@@ -65,7 +63,7 @@ type Options struct {
 	// each; otherwise they are dropped once the metrics are taken.
 	KeepEigenvalues bool
 
-	noIntegers bool // for tests: no integer Gram matrices
+	floatGram bool // for tests: no integer Gram matrices
 
 	// Progress, if not nil, is called after every step, never from two goroutines
 	// at once. It must be quick.
@@ -75,7 +73,7 @@ type Options struct {
 // DefaultOptions returns the options of a study as published: fp16 and 8, 6, 5,
 // 4, 3 and 2 bits, WeightWatcher's limits.
 func DefaultOptions() Options {
-	levels, _ := quant.ParseLevels(DefaultLevels)
+	levels, _ := quant.ParseList(DefaultLevels)
 	return Options{Levels: levels, MinEvals: 10, MaxEvals: 15000, MaxN: 50000}
 }
 
@@ -109,7 +107,7 @@ func (o *Options) Validate() error {
 	if o.Precision != "" && !slices.Contains(spectrum.Precisions, o.Precision) {
 		return fmt.Errorf("unknown precision %q: precisions are %v", o.Precision, spectrum.Precisions)
 	}
-	if o.DequantDType != checkpoint.InvalidDType && !o.DequantDType.Analysable() {
+	if o.DequantDType != checkpoint.InvalidDType && o.DequantDType.Encoding() == nil {
 		return fmt.Errorf("weights cannot be dequantized to %v", o.DequantDType)
 	}
 	return nil
@@ -126,71 +124,4 @@ func (o *Options) UseBackend(name string) error {
 		o.BLAS = name
 	}
 	return nil
-}
-
-// threads returns how many cores to use: what was asked for, or all, but no more than
-// may call the linked library at the same time.
-func (o *Options) threads() int {
-	n := o.Threads
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	if most := cblas.Library().MaxCallers; most > 0 {
-		n = min(n, most)
-	}
-	return n
-}
-
-// ErrBudget is returned when an analysis needs more memory than its budget. Test
-// with errors.Is.
-var ErrBudget = errors.New("the memory budget is too small")
-
-// ErrNotReproducible is returned when results cannot be the same on other processors.
-// Test with errors.Is.
-var ErrNotReproducible = errors.New("results would not be the same on other processors")
-
-// ReproducibleCore is the kernel set that OpenBLAS is to run for Options.Reproducible:
-// the value of OPENBLAS_CORETYPE, which must be set before the process starts.
-const ReproducibleCore = "Haswell"
-
-// reproducible returns the variant of an eigenvalue backend whose results are the same
-// on all processors, if the linked library keeps to that, too.
-func reproducible(b lapack.Backend) (lapack.Backend, error) {
-	lib := cblas.Library()
-	switch {
-	case lib.Library == "none":
-		return b, nil // pure Go
-	case runtime.GOARCH != "amd64" || lib.Library != "OpenBLAS":
-		return nil, fmt.Errorf("%w: that takes OpenBLAS on x86-64, or a pure-Go build, and this is %s on %s", ErrNotReproducible, lib.Library, runtime.GOARCH)
-	case lib.Core != ReproducibleCore && lib.Core != "Zen":
-		return nil, fmt.Errorf("%w: OpenBLAS runs its %s kernels; set OPENBLAS_CORETYPE=%s before the process starts", ErrNotReproducible, lib.Core, ReproducibleCore)
-	}
-	same, ok := lapack.Reproducible(b)
-	if !ok {
-		return nil, fmt.Errorf("%w: that takes AVX2, which this one lacks", ErrNotReproducible)
-	}
-	return same, nil
-}
-
-// workers returns how many layers of a plan to analyse at once.
-func (o *Options) workers(p *Plan) (int, error) {
-	n := o.threads()
-	if o.Memory <= 0 {
-		return n, nil
-	}
-	for n > 1 && p.PeakBytes(n) > o.Memory {
-		n--
-	}
-	if need := p.PeakBytes(n); need > o.Memory {
-		return 0, fmt.Errorf("%w: %d bytes, the largest layer alone needs %d", ErrBudget, o.Memory, need)
-	}
-	return n, nil
-}
-
-// Progress is the state of a running analysis.
-type Progress struct {
-	Done, Total int     // layer-levels
-	Work        float64 // share of the estimated arithmetic done, 0 to 1
-	Layer       string  // the layer that was just finished
-	Level       quant.Level
 }

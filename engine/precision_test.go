@@ -57,14 +57,14 @@ func compareSingle(t *testing.T, single, double *engine.Result) (inFloat32 int, 
 	for k := range double.Rows {
 		for i := range double.Rows[k] {
 			s, d := &single.Rows[k][i], &double.Rows[k][i]
-			if s.MatrixRank != d.MatrixRank || s.RankLoss != d.RankLoss || s.Status != d.Status || s.Errors != d.Errors {
+			if s.Get("matrix_rank") != d.Get("matrix_rank") || s.Get("rank_loss") != d.Get("rank_loss") || s.Status != d.Status || !sameErrors(s, d) {
 				t.Errorf("%v %s: in float32\n%+v, in double\n%+v", d.Level, d.Layer.LongName, s, d)
 			}
-			if s.Method == spectrum.Eigen32 {
+			if s.Method == spectrum.GramFloat32 {
 				inFloat32++
-				move = max(move, math.Abs(s.Alpha-d.Alpha))
-			} else if s.Alpha != d.Alpha && !(math.IsNaN(s.Alpha) && math.IsNaN(d.Alpha)) {
-				t.Errorf("%v %s: by %s, alpha %v, in double %v", d.Level, d.Layer.LongName, s.Method, s.Alpha, d.Alpha)
+				move = max(move, math.Abs(s.Get("alpha")-d.Get("alpha")))
+			} else if s.Get("alpha") != d.Get("alpha") && !(math.IsNaN(s.Get("alpha")) && math.IsNaN(d.Get("alpha"))) {
+				t.Errorf("%v %s: by %s, alpha %v, in double %v", d.Level, d.Layer.LongName, s.Method, s.Get("alpha"), d.Get("alpha"))
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"time"
+	"fmt"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
@@ -11,24 +11,17 @@ import (
 type Result struct {
 	Source  SourceInfo
 	Options Options
-	Threads int // cores that were used at once
-	Workers int // layers that were analysed at once
-	Env     Environment
+	Outcome
 	// Tensors accounts for every tensor of the checkpoint, in natural order of
 	// names.
 	Tensors []TensorStatus
-	// Levels are the levels analysed, fp16 first, then from more bits to fewer.
-	Levels []quant.Level
+	// Levels are the levels analysed: those that quantize nothing first, then from
+	// more bits to fewer.
+	Levels []quant.Recipe
 	// Rows holds one slice for each level, with one row for each layer, in the
 	// order of the layers' IDs. Rows that were not reached have the status
-	// [FitMissing].
+	// [RowMissing].
 	Rows [][]Row
-	// Interrupted says that the run was ended before all rows were computed.
-	Interrupted bool
-	// Warnings are remarks on the run as a whole.
-	Warnings []string
-	Started  time.Time
-	Elapsed  time.Duration
 }
 
 // SourceInfo says what was analysed.
@@ -38,18 +31,13 @@ type SourceInfo struct {
 	Files  []checkpoint.File
 }
 
-// Partial reports whether some tensor was refused or some row is missing.
-func (r *Result) Partial() bool {
-	if r.Interrupted {
-		return true
-	}
-	for i := range r.Tensors {
-		if r.Tensors[i].Status == Refused {
-			return true
-		}
-	}
-	return false
+// Source returns what there is to say of a checkpoint.
+func Source(src checkpoint.Source) SourceInfo {
+	return SourceInfo{Path: src.Path(), Format: src.Format(), Files: src.Files()}
 }
+
+// Partial reports whether some tensor was refused or some row is missing.
+func (r *Result) Partial() bool { return r.Interrupted || r.Count(Refused) > 0 }
 
 // Count returns how many tensors have status s.
 func (r *Result) Count(s Status) int {
@@ -60,4 +48,101 @@ func (r *Result) Count(s Status) int {
 		}
 	}
 	return n
+}
+
+// Merge returns the tables of an analysis for the rows and records of all its runs, in
+// any order: those of one process, or of several that each analysed a part of the plan.
+// It settles what no row can say by itself: which tensors are duplicates of others, of
+// which the first in the order of the plan counts, the status of every tensor, and the
+// numbers of the layers that are in the tables. The plan and the rows stay as they are.
+func Merge(plan *Plan, levels []quant.Recipe, rows []Row, records []TensorRecord) ([]TensorStatus, [][]Row) {
+	m := merger{levels: levels, rows: map[rowKey]*Row{}, records: map[string]TensorRecord{}}
+	for i := range rows {
+		r := &rows[i]
+		m.rows[rowKey{r.Layer.Tensor, r.Layer.Index, r.Level.Name()}] = r
+		m.records[r.Layer.Tensor] = TensorRecord{Tensor: r.Layer.Tensor, SHA256: r.SHA256}
+	}
+	for _, r := range records {
+		m.records[r.Tensor] = r
+	}
+	return m.merge(plan)
+}
+
+type rowKey struct {
+	tensor string
+	layer  int
+	level  string
+}
+
+type merger struct {
+	levels  []quant.Recipe
+	rows    map[rowKey]*Row
+	records map[string]TensorRecord
+}
+
+func (m *merger) merge(plan *Plan) ([]TensorStatus, [][]Row) {
+	tensors := make([]TensorStatus, len(plan.Tensors))
+	tables := make([][]Row, len(m.levels))
+	first := map[contents]string{}
+	id := 0
+	for i := range plan.Tensors {
+		ts := plan.Tensors[i]
+		record, read := m.records[ts.Name]
+		if ts.Status == Planned && read && record.Reason == "" {
+			key := contentsOf(&ts, record.SHA256)
+			if other, ok := first[key]; ok {
+				ts.Status, ts.Reason = Skipped, fmt.Sprintf("same weights as %q, which is analysed", other)
+			} else {
+				first[key] = ts.Name
+			}
+		}
+		if ts.Status == Skipped {
+			ts.Layers = nil
+			tensors[i] = ts
+			continue
+		}
+		if record.Reason != "" {
+			ts.Status, ts.Reason = Refused, record.Reason
+		}
+		ts.Layers = append([]Layer(nil), ts.Layers...)
+		for j := range ts.Layers {
+			ts.Layers[j].ID = id
+			id++
+		}
+		m.layers(&ts, tables)
+		tensors[i] = ts
+	}
+	return tensors, tables
+}
+
+// layers adds the rows of the layers of a tensor to the tables and settles its status.
+func (m *merger) layers(ts *TensorStatus, tables [][]Row) {
+	whole := ts.Status == Refused // by the loader, at every level
+	missing := false
+	for j := range ts.Layers {
+		l := &ts.Layers[j]
+		for k, level := range m.levels {
+			row := refusedRow(l, level, RowMissing, "the run ended before")
+			if whole {
+				row = refusedRow(l, level, RowRefused, ts.Reason)
+			} else if r := m.rows[rowKey{ts.Name, j, level.Name()}]; r != nil {
+				row = *r
+				row.Layer, row.Level = l, level
+			} else {
+				missing = true
+			}
+			// The first in order of layers and levels gives the reason,
+			// whatever was computed first.
+			if row.Status == RowRefused && ts.Status != Refused {
+				ts.Status, ts.Reason = Refused, row.Reason
+				if l.Quantized {
+					ts.Reason = fmt.Sprintf("at %v: %s", level.Name(), row.Reason)
+				}
+			}
+			tables[k] = append(tables[k], row)
+		}
+	}
+	if ts.Status == Planned && !missing {
+		ts.Status = Analysed
+	}
 }

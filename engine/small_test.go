@@ -25,7 +25,7 @@ func newMemory() *memory { return &memory{data: map[string][]float32{}} }
 
 func (m *memory) add(name string, w []float32, shape ...int) *memory {
 	m.tensors = append(m.tensors, checkpoint.Tensor{
-		Name: name, DType: checkpoint.F32, Shape: shape, File: "memory", Size: 4 * int64(len(w)),
+		Name: name, DType: checkpoint.F32, Shape: shape, File: "memory", Size: 4 * int64(len(w)), Encoding: checkpoint.F32.Encoding(),
 	})
 	m.data[name] = w
 	return m
@@ -49,7 +49,7 @@ func (m *memory) analyze(t *testing.T, levels string, change func(*engine.Option
 	t.Helper()
 	opts := engine.DefaultOptions()
 	var err error
-	if opts.Levels, err = quant.ParseLevels(levels); err != nil {
+	if opts.Levels, err = quant.ParseList(levels); err != nil {
 		t.Fatal(err)
 	}
 	opts.KeepEigenvalues = true
@@ -197,7 +197,7 @@ func TestConvFactor(t *testing.T) {
 		t.Fatalf("layer %+v", got.Layer)
 	}
 	for i := range want.Eigenvalues {
-		if g, w := got.Eigenvalues[i], want.Eigenvalues[i]/2; math.Abs(g-w) > 1e-14*want.SpectralNorm {
+		if g, w := got.Eigenvalues[i], want.Eigenvalues[i]/2; math.Abs(g-w) > 1e-14*want.Get("spectral_norm") {
 			t.Errorf("eigenvalue %d = %v, want %v", i, g, w)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
-	"github.com/wwq-fast/wwq-fast/internal/kernel"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
 
 // A Check is the self-check of one level on one tensor: what quantization theory
@@ -16,8 +16,8 @@ import (
 // rounding to a stored type does not blur them.
 type Check struct {
 	Tensor string
-	Level  quant.Level
-	Scale  float64 // step between values
+	Level  quant.Recipe
+	Scale  float64 // step between values; NaN where steps differ
 	Errors quant.Errors
 	Values int // different values that the level allows
 	// MaxError is the largest error in steps: at most a half, but for rounding.
@@ -58,46 +58,53 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		if err := src.ReadTensor(data, &ts.Tensor); err != nil {
 			return checks, err
 		}
-		w := make([]float32, ts.Elements())
-		quant.Decode(w, data, ts.DType)
+		l := &ts.Layers[0]
+		w := &weights.Tensor{Data: data, Encoding: ts.Encoding, Rows: int(ts.Elements()) / l.Cols, Cols: l.Cols}
 		checks = append(checks, validateWeights(ts.Name, w, opts.Levels)...)
 	}
 	return checks, nil
 }
 
 // synthetic returns Gaussian weights with the spread of a trained linear layer.
-func synthetic() []float32 {
+func synthetic() quant.Dense {
 	rng := rand.New(rand.NewPCG(1, 2))
-	w := make([]float32, 512*2048)
-	for i := range w {
-		w[i] = float32(rng.NormFloat64() * 0.02)
+	d := quant.Dense{Rows: 512, Cols: 2048, W: make([]float32, 512*2048)}
+	for i := range d.W {
+		d.W[i] = float32(rng.NormFloat64() * 0.02)
 	}
-	return w
+	return d
 }
 
-func validateWeights(name string, w []float32, levels []quant.Level) []Check {
+func validateWeights(name string, w quant.Weights, levels []quant.Recipe) []Check {
 	var checks []Check
-	r := kernel.FindRange(w)
-	dequantized := make([]float32, len(w))
+	r := w.Range()
+	rows, cols := w.Dims()
+	var dequantized []float32
 	for _, level := range levels {
-		if level.Scheme == quant.CastF16 {
+		if level.Reference() {
 			continue
 		}
-		c := Check{Tensor: name, Level: level, Values: level.Values()}
-		q, err := quant.New(level, r, checkpoint.F32)
+		scheme := level.For(quant.Target{Name: name, Rows: rows, Cols: cols})
+		c := Check{Tensor: name, Level: level, Values: quant.Values(scheme)}
+		q, err := scheme.Fit(w, checkpoint.F32)
 		if err != nil {
 			c.Failures = []string{err.Error()}
 			checks = append(checks, c)
 			continue
 		}
-		meter := quant.NewErrorMeter(q)
-		for at := 0; at < len(w); at += partLength {
-			part := w[at:min(at+partLength, len(w))]
-			q.Apply(dequantized[at:][:len(part)], part)
-			meter.Add(part, dequantized[at:][:len(part)])
-		}
+		meter := quant.NewMeter(q)
+		w.Each(scheme.Granularity().Align(), func(p quant.Piece) {
+			if len(dequantized) < len(p.W) {
+				dequantized = make([]float32, len(p.W))
+			}
+			q.Dequantize(dequantized[:len(p.W)], p)
+			meter.Add(p.W, dequantized[:len(p.W)])
+		})
 		c.Errors = meter.Errors()
-		c.Scale = float64(q.Scale())
+		c.Scale = math.NaN()
+		if s, ok := q.(quant.Stepped); ok {
+			c.Scale = float64(s.Step())
+		}
 		c.judge(r)
 		checks = append(checks, c)
 	}
@@ -105,8 +112,14 @@ func validateWeights(name string, w []float32, levels []quant.Level) []Check {
 }
 
 // judge compares the measured errors with the bounds.
-func (c *Check) judge(r kernel.Range) {
+func (c *Check) judge(r quant.Range) {
 	e := &c.Errors
+	if c.Values > 0 && e.Unique > c.Values {
+		c.fail("%d different values, the level has %d", e.Unique, c.Values)
+	}
+	if math.IsNaN(c.Scale) {
+		return
+	}
 	if c.Scale == 0 {
 		if e.MaxAbs != 0 {
 			c.fail("a tensor without a step changed by %g", e.MaxAbs)
@@ -114,9 +127,6 @@ func (c *Check) judge(r kernel.Range) {
 		return
 	}
 	c.MaxError, c.RMSError = e.MaxAbs/c.Scale, math.Sqrt(e.MSE)/c.Scale
-	if e.Unique > c.Values {
-		c.fail("%d different values, the level has %d", e.Unique, c.Values)
-	}
 	// The quotient, the product and, if asymmetric, the sums are each rounded to
 	// float32, by at most half a unit in the last place of the largest of them.
 	slack := 4 * 0x1p-24 * float64(max(r.Max-r.Min, r.AbsMax())) / c.Scale

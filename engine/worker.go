@@ -1,61 +1,81 @@
 package engine
 
 import (
-	"math"
+	"time"
 
+	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
 
 // A worker computes rows, one at a time, in buffers that it keeps.
 type worker struct {
 	run *run
 	ws  spectrum.Workspace
-	buf pieces
+	buf weights.Buffers
 }
-
-func newWorker(r *run) *worker { return &worker{run: r} }
 
 // compute returns the row of a task: quantize and dequantize, spectrum, metrics.
 func (w *worker) compute(t task) Row {
+	started := time.Now()
+	row := w.analyse(t)
+	row.SHA256 = t.tensor.sha256
+	row.Seconds = time.Since(started).Seconds()
+	row.Bytes = t.tensor.status.Size + w.ws.Bytes() + weights.BufferBytes
+	return row
+}
+
+func (w *worker) analyse(t task) Row {
 	r := w.run
-	layer := &r.plan.Tensors[t.tensor.index].Layers[t.layer]
+	layer := &t.tensor.status.Layers[t.layer]
 	level := quant.FP16
 	if t.level != allLevels {
 		level = r.levels[t.level]
 	}
-	q, err := quant.New(level, t.tensor.rng, r.opts.outType(layer))
-	if err != nil {
-		return *refusedRow(layer, level, FitRefused, err.Error())
-	}
-	meter := quant.NewErrorMeter(q)
-	row := Row{Layer: layer, Level: level}
-	spectra := make([]*spectrum.Spectrum, layer.Slices)
-	for s := range spectra {
-		m := panels{layer: layer, stored: t.tensor.slice(layer, s), q: q, meter: meter, buf: &w.buf}
-		spectra[s], err = r.solver.Compute(&w.ws, m.matrix(r.opts))
+	matrices := t.tensor.of(layer)
+	scheme := level.For(quant.Target{Name: layer.Tensor, Rows: layer.Rows, Cols: layer.Cols})
+	view := weights.View{Align: scheme.Granularity().Align(), Float: r.opts.floatGram || !layer.Quantized}
+	measured := make([]metric.Matrix, len(matrices))
+	for i := range matrices {
+		q, err := scheme.Fit(&matrices[i], r.opts.outType(layer))
 		if err != nil {
-			return *refusedRow(layer, level, FitRefused, err.Error())
+			return refusedRow(layer, level, RowRefused, err.Error())
 		}
+		view.Quantizer = q
+		if layer.Quantized && view.Meter == nil {
+			view.Meter = quant.NewMeter(q)
+		}
+		sp, err := r.solver.Compute(&w.ws, weights.Matrix(&matrices[i], view, &w.buf))
+		if err != nil {
+			return refusedRow(layer, level, RowRefused, err.Error())
+		}
+		measured[i] = metric.Matrix{Spectrum: sp, Weights: &matrices[i], Quantizer: q}
 	}
-	row.measure(spectra)
-	if !r.opts.KeepEigenvalues {
-		row.Eigenvalues = nil
+	in := metric.NewInput(measured, layer.scale())
+	if view.Meter != nil {
+		e := view.Meter.Errors()
+		in.Errors = &e
 	}
-	if layer.Quantized {
-		row.Errors = meter.Errors()
-		row.Scale = float64(q.Scale())
+	in.Baseline = t.baseline(in)
+	values, finding := metric.Measure(in)
+	row := Row{Layer: layer, Level: level, Status: RowStatus(finding.Fit), Reason: finding.Reason, Values: values}
+	row.Method, row.TraceError = provenance(measured)
+	if r.opts.KeepEigenvalues {
+		row.Eigenvalues = in.Eigenvalues
 	}
 	return row
 }
 
-// refusedRow returns a row without metrics.
-func refusedRow(l *Layer, level quant.Level, status FitStatus, reason string) *Row {
-	nan := math.NaN()
-	return &Row{
-		Layer: l, Level: level, Status: status, Reason: reason,
-		Alpha: nan, D: nan, Sigma: nan, XMin: nan, XMax: nan, AlphaWeighted: nan, LogAlphaNorm: nan,
-		Norm: nan, LogNorm: nan, SpectralNorm: nan, LogSpectralNorm: nan, StableRank: nan, Entropy: nan,
-		SVMax: nan, SVMin: nan, Runner: nan, RunnerAlpha: nan,
+// provenance returns the method of the matrix that needed most, and the largest error of
+// the sum of eigenvalues.
+func provenance(matrices []metric.Matrix) (method spectrum.Method, traceError float64) {
+	method = spectrum.Gram
+	for _, m := range matrices {
+		if m.Spectrum.Method == spectrum.SVD || method == spectrum.Gram {
+			method = m.Spectrum.Method
+		}
+		traceError = max(traceError, m.Spectrum.TraceError)
 	}
+	return method, traceError
 }

@@ -6,16 +6,36 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/engine/results"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
+// analysis is the command analyze and what its flags say.
+type analysis struct {
+	layerFlags
+	limitFlags
+	modelFlags
+	levelFlags
+	dequantFlag
+	precisionFlag
+	computeFlags
+	outputFlags
+	dir, name string
+}
+
+func (a *analysis) groups() []flagGroup {
+	return []flagGroup{&a.layerFlags, &a.limitFlags, &a.modelFlags, &a.levelFlags, &a.dequantFlag, &a.precisionFlag, &a.computeFlags}
+}
+
 func analyzeCommand() *ucli.Command {
+	a := &analysis{}
 	return &ucli.Command{
 		Name:      "analyze",
 		Usage:     "analyse the weight spectra of a model at several quantization levels",
@@ -23,68 +43,88 @@ func analyzeCommand() *ucli.Command {
 		Description: `Reads each tensor once, quantizes and dequantizes it at each level, computes all
 eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
 writes CSV tables, a report, pictures and run.json to the output folder.`,
-		Flags: append(append(selectionFlags(), modelFlags()...),
-			levelsFlag(), dequantFlag(), precisionFlag(),
-			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of cores to use (default: all); results do not depend on it", Category: "computation"},
-			&ucli.StringFlag{Name: "backend", Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: "computation"},
-			&ucli.BoolFlag{Name: "reproducible", Usage: "the same bytes in all tables on every x86-64 processor with AVX2, at some cost on newer ones", Category: "computation"},
-			&ucli.StringFlag{Name: "memory", Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: "computation"},
-			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
-			&ucli.StringFlag{Name: "model-name", Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
-			&ucli.StringFlag{Name: "compat", Usage: "'weightwatcher' writes and averages failed fits as -1, as the published study did", Category: "output"},
-			&ucli.BoolFlag{Name: "no-plots", Usage: "do not draw pictures", Category: "output"},
-			&ucli.BoolFlag{Name: "json", Usage: "JSON Lines on standard output instead of the table", Category: "output"},
-		),
-		Action: analyze,
+		Flags: slices.Concat(flagsOf(a.groups()...), []ucli.Flag{
+			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Destination: &a.dir, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
+			&ucli.StringFlag{Name: "model-name", Destination: &a.name, Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
+		}, a.outputFlags.flags("'weightwatcher' writes and averages failed fits as -1, as the published study did")),
+		Action: a.run,
 	}
 }
 
-func analyze(c *ucli.Context) error {
-	t, arg, opts, err := begin(c)
+func (a *analysis) run(c *ucli.Context) error {
+	t, err := terminal(c)
 	if err != nil {
 		return err
 	}
-	compat, err := compatFlag(c)
+	arg, err := oneArgument(c, "model")
+	if err != nil {
+		return err
+	}
+	opts, err := optionsOf(a.groups()...)
+	if err != nil {
+		return err
+	}
+	compat, err := a.compatible()
 	if err != nil {
 		return err
 	}
 	if err := chooseKernels(t, opts.Reproducible); err != nil {
 		return err
 	}
-	src, err := openModel(c, t, arg)
+	src, err := a.open(t, arg)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	if err := checkSelection(src, opts); err != nil {
+	plan, err := engine.Describe(src, opts)
+	if err != nil {
 		return err
 	}
-	dir := c.String("output-dir")
-	if dir == "" {
+	if err := checkSelection(plan); err != nil {
+		return err
+	}
+	if a.dir == "" {
 		return cli.Usagef("--output-dir is empty")
 	}
+	if a.name == "" {
+		a.name = arg
+	}
 	// A run can take hours: find out now whether its results can be kept.
-	if err := report.CheckWritable(dir); err != nil {
+	if err := results.Check(a.dir); err != nil {
 		return err
 	}
+	store, err := results.Create(a.dir, engine.Source(src), plan, opts, results.Labels{Model: a.name, Compat: compat})
+	if err != nil {
+		return err
+	}
+	defer store.Discard()
+	return a.keep(t, store, func(bar *cli.Progress) (*engine.Outcome, error) {
+		opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
+		return engine.Run(c.Context, src, plan, opts, store)
+	})
+}
 
+// keep runs the analysis, publishes what it has finished and prints it.
+func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Progress) (*engine.Outcome, error)) error {
 	// Nearly all memory is buffers that live as long as the run; collecting early
 	// costs nothing and keeps the process to what describe predicts.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
 	bar := t.NewProgress("reading")
-	opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
-	res, runErr := engine.Analyze(c.Context, src, opts)
+	outcome, runErr := run(bar)
 	bar.Stop()
-	if errors.Is(runErr, engine.ErrBudget) {
+	switch {
+	case errors.Is(runErr, engine.ErrBudget):
 		return cli.Usagef("--memory: %v", runErr)
-	}
-	if errors.Is(runErr, engine.ErrNotReproducible) {
+	case errors.Is(runErr, engine.ErrNotReproducible):
 		return cli.Usagef("--reproducible: %v", runErr)
-	}
-	if res == nil {
+	case outcome == nil:
 		return runErr
+	}
+	res, err := store.Finish(outcome)
+	if err != nil {
+		return err
 	}
 	if !res.Env.Cgo {
 		t.Note("pure-Go build without a C BLAS: the same results, several times slower")
@@ -92,16 +132,31 @@ func analyze(c *ucli.Context) error {
 	for _, w := range res.Warnings {
 		t.Warn("%s", w)
 	}
-	name := c.String("model-name")
-	if name == "" {
-		name = arg
-	}
-	summaries, err := report.Write(dir, res, report.Options{Model: name, Compat: compat, Plots: !c.Bool("no-plots")})
-	if err != nil {
+	opts := report.Options{Model: a.name, Compat: a.compat != "", Plots: !a.noPlots}
+	var summaries []stats.Summary
+	if err := store.Publish(func(add results.Add) error {
+		summaries, err = report.Render(res, opts, add)
+		return err
+	}); err != nil {
 		return err // an interruption is no excuse for not keeping what is finished
 	}
-	if c.Bool("json") {
-		err = printResultJSON(t.Out, res, summaries, name, compat)
+	if err := a.print(t, res, summaries); err != nil {
+		return err
+	}
+	switch {
+	case runErr != nil:
+		return runErr
+	case res.Partial():
+		return cli.ErrPartial
+	}
+	return nil
+}
+
+// print prints a result.
+func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.Summary) error {
+	var err error
+	if a.json {
+		err = printResultJSON(t.Out, res, summaries, a.name, a.compat != "")
 	} else {
 		err = printComparison(t, summaries, res)
 	}
@@ -113,24 +168,17 @@ func analyze(c *ucli.Context) error {
 			t.Warn("%s: tensor %q refused: %s", ts.File, ts.Name, cli.OneLine(ts.Reason))
 		}
 	}
-	if !c.Bool("json") {
-		t.Note("results are in %s", filepath.Clean(dir))
-	}
-	switch {
-	case runErr != nil:
-		return runErr
-	case res.Partial():
-		return cli.ErrPartial
+	if !a.json {
+		t.Note("results are in %s", filepath.Clean(a.dir))
 	}
 	return nil
 }
 
 // checkSelection fails if there is nothing to analyse: an empty table would hide
 // that every tensor was skipped, and why.
-func checkSelection(src checkpoint.Source, opts engine.Options) error {
-	plan, err := engine.Describe(src, opts)
-	if err != nil || len(plan.Layers()) > 0 {
-		return err
+func checkSelection(plan *engine.Plan) error {
+	if len(plan.Layers()) > 0 {
+		return nil
 	}
 	count, most := map[string]int{}, ""
 	for i := range plan.Tensors {
@@ -142,16 +190,5 @@ func checkSelection(src checkpoint.Source, opts engine.Options) error {
 	return &cli.HintedError{
 		Err:   fmt.Errorf("no layer to analyse: all %d tensors are skipped, %d of them because: %s", len(plan.Tensors), count[most], most),
 		Hints: []string{"wwq-fast describe lists every tensor with the reason"},
-	}
-}
-
-func compatFlag(c *ucli.Context) (bool, error) {
-	switch s := c.String("compat"); s {
-	case "":
-		return false, nil
-	case "weightwatcher":
-		return true, nil
-	default:
-		return false, cli.Usagef("--compat %q: only weightwatcher is known", s)
 	}
 }

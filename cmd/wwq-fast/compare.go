@@ -2,34 +2,34 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/engine/results"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
+// comparison is the command compare and what its flags say.
+type comparison struct{ outputFlags }
+
 func compareCommand() *ucli.Command {
+	x := &comparison{}
 	return &ucli.Command{
 		Name:      "compare",
-		Usage:     "make the tables, the report and the pictures again from the CSV files of a run",
+		Usage:     "make the tables, the report and the pictures of a run again from its rows",
 		ArgsUsage: "[flags] RESULTS",
-		Description: `Joins all metrics/results_*.csv of the folder, also those of earlier runs. How the
-numbers were computed and which tensors were left out is not in those files, and so not
-in the report that is made again; run.json keeps it.`,
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "compat", Usage: "'weightwatcher' if the files were written so", Category: "output"},
-			&ucli.BoolFlag{Name: "no-plots", Usage: "do not draw pictures", Category: "output"},
-			&ucli.BoolFlag{Name: "json", Usage: "JSON Lines on standard output instead of the table", Category: "output"},
-		},
-		Action: compare,
+		Description: `Reads run.json and the rows that it names, which hold every number of the run, and
+writes the tables, the report and the pictures as analyze does.`,
+		Flags:  x.outputFlags.flags("'weightwatcher' writes and averages failed fits as -1 (default: as the run did)"),
+		Action: x.run,
 	}
 }
 
-func compare(c *ucli.Context) error {
+func (x *comparison) run(c *ucli.Context) error {
 	t, err := terminal(c)
 	if err != nil {
 		return err
@@ -38,19 +38,29 @@ func compare(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	compat, err := compatFlag(c)
+	compat, err := x.compatible()
 	if err != nil {
 		return err
 	}
-	summaries, err := report.Rewrite(dir, report.Options{Compat: compat, Plots: !c.Bool("no-plots")})
-	if errors.Is(err, fs.ErrNotExist) {
-		return checkpoint.NotFoundf("%s: no results: there is no %s", dir, filepath.Join("metrics", "results_*.csv"))
+	run, res, err := results.Open(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return checkpoint.NotFoundf("%s: no results: there is no run.json, or rows that it names are missing", cli.OneLine(dir))
+	case errors.Is(err, results.ErrOld):
+		return checkpoint.Unsupportedf("%w", err)
+	case err != nil:
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("compare: %w", err)
+	opts := report.Options{Model: run.ModelName, Compat: compat || run.Compat, Plots: !x.noPlots}
+	var summaries []stats.Summary
+	if err := results.Publish(dir, func(add results.Add) error {
+		summaries, err = report.Render(res, opts, add)
+		return err
+	}); err != nil {
+		return err
 	}
-	if c.Bool("json") {
+	if x.json {
 		return printSummariesJSON(t.Out, summaries)
 	}
-	return printComparison(t, summaries, nil)
+	return printComparison(t, summaries, res)
 }

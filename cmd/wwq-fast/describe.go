@@ -13,25 +13,46 @@ import (
 	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 
+// description is the command describe and what its flags say.
+type description struct {
+	layerFlags
+	limitFlags
+	modelFlags
+	precisionFlag
+	json bool
+}
+
+func (d *description) groups() []flagGroup {
+	return []flagGroup{&d.layerFlags, &d.limitFlags, &d.modelFlags, &d.precisionFlag}
+}
+
 func describeCommand() *ucli.Command {
+	d := &description{}
 	return &ucli.Command{
 		Name:        "describe",
 		Usage:       "list every tensor of a model and what would be done with it",
 		ArgsUsage:   "[flags] MODEL",
 		Description: `Reads headers only.`,
-		Flags: append(append(selectionFlags(), modelFlags()...), precisionFlag(),
-			&ucli.BoolFlag{Name: "json", Usage: "JSON Lines instead of a table", Category: "output"},
-		),
-		Action: describe,
+		Flags: append(flagsOf(d.groups()...),
+			&ucli.BoolFlag{Name: "json", Destination: &d.json, Usage: "JSON Lines instead of a table", Category: "output"}),
+		Action: d.run,
 	}
 }
 
-func describe(c *ucli.Context) error {
-	t, arg, opts, err := begin(c)
+func (d *description) run(c *ucli.Context) error {
+	t, err := terminal(c)
 	if err != nil {
 		return err
 	}
-	src, err := openModel(c, t, arg)
+	arg, err := oneArgument(c, "model")
+	if err != nil {
+		return err
+	}
+	opts, err := optionsOf(d.groups()...)
+	if err != nil {
+		return err
+	}
+	src, err := d.open(t, arg)
 	if err != nil {
 		return err
 	}
@@ -40,7 +61,7 @@ func describe(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
+	if d.json {
 		return printPlanJSON(t.Out, plan)
 	}
 	w := newTable(t)

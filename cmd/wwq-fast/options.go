@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -15,103 +16,30 @@ import (
 	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 
-// selectionFlags choose the layers.
-func selectionFlags() []ucli.Flag {
-	const category = "layers"
-	d := engine.DefaultOptions()
-	return []ucli.Flag{
-		&ucli.StringSliceFlag{Name: "layers", Usage: "only tensors whose names match one of these `GLOBS`, such as 'model.layers.0.*'", Category: category},
-		&ucli.StringSliceFlag{Name: "include", Usage: "only these `TYPES`: dense, conv1d, conv2d, embedding", Category: category},
-		&ucli.StringSliceFlag{Name: "exclude", Usage: "not these `TYPES`", Category: category},
-		&ucli.BoolFlag{Name: "all-matrices", Usage: "also matrices whose names do not end in .weight, and 3-D tensors", Category: category},
-		&ucli.BoolFlag{Name: "quantize-embeddings", Usage: "quantize embeddings too", Category: category},
-		&ucli.IntFlag{Name: "min-evals", Value: d.MinEvals, Usage: "least `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
-		&ucli.IntFlag{Name: "max-evals", Value: d.MaxEvals, Usage: "largest `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
-		&ucli.IntFlag{Name: "max-n", Aliases: []string{"max-N"}, Value: d.MaxN, Usage: "largest larger `DIMENSION` of a layer; 0 is no limit", Category: category},
+// A flagGroup is a group of flags that several commands have: a struct that the flags
+// write to.
+type flagGroup interface {
+	flags() []ucli.Flag
+	// apply sets the options that the flags stand for.
+	apply(o *engine.Options) error
+}
+
+// flagsOf returns the flags of all groups.
+func flagsOf(groups ...flagGroup) []ucli.Flag {
+	var all []ucli.Flag
+	for _, g := range groups {
+		all = append(all, g.flags()...)
 	}
+	return all
 }
 
-// modelFlags say which model is meant.
-func modelFlags() []ucli.Flag {
-	return []ucli.Flag{
-		&ucli.StringFlag{Name: "revision", Usage: "`REVISION` of a model id: branch, tag or commit (default: main)", Category: "model"},
-	}
-}
-
-func levelsFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "quantizations", Aliases: []string{"q"}, Value: engine.DefaultLevels,
-		Usage: "`LEVELS`: fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on", Category: "quantization"}
-}
-
-func precisionFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "precision", Value: string(spectrum.Double), Category: "computation",
-		Usage: "`ARITHMETIC` of the spectra: double, or single: eigenvalues in float32 where no rank depends on it"}
-}
-
-func dequantFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "dequant-dtype", Value: "source",
-		Usage: "`TYPE` that dequantized weights are rounded to: source, f16, bf16, f32", Category: "quantization"}
-}
-
-// begin does what every command on a model begins with: the terminal, the name of
-// the model, the options.
-func begin(c *ucli.Context) (*cli.Terminal, string, engine.Options, error) {
-	t, err := terminal(c)
-	if err != nil {
-		return nil, "", engine.Options{}, err
-	}
-	arg, err := oneArgument(c, "model")
-	if err != nil {
-		return nil, "", engine.Options{}, err
-	}
-	opts, err := options(c)
-	return t, arg, opts, err
-}
-
-// options builds engine.Options from the flags that the command has.
-func options(c *ucli.Context) (engine.Options, error) {
+// optionsOf returns the default options with those that the flags of all groups stand
+// for.
+func optionsOf(groups ...flagGroup) (engine.Options, error) {
 	o := engine.DefaultOptions()
-	var err error
-	if s := c.String("quantizations"); s != "" || c.IsSet("quantizations") {
-		if o.Levels, err = quant.ParseLevels(s); err != nil {
-			return o, cli.Usagef("--quantizations: %v", err)
-		}
-	}
-	switch s := strings.ToLower(c.String("dequant-dtype")); s {
-	case "", "source":
-	case "f16", "fp16":
-		o.DequantDType = checkpoint.F16
-	case "bf16":
-		o.DequantDType = checkpoint.BF16
-	case "f32", "fp32":
-		o.DequantDType = checkpoint.F32
-	default:
-		return o, cli.Usagef("--dequant-dtype %q: source, f16, bf16 or f32", s)
-	}
-	o.Layers = c.StringSlice("layers")
-	for _, t := range c.StringSlice("include") {
-		o.Include = append(o.Include, engine.LayerType(t))
-	}
-	for _, t := range c.StringSlice("exclude") {
-		o.Exclude = append(o.Exclude, engine.LayerType(t))
-	}
-	o.AllMatrices = c.Bool("all-matrices")
-	o.QuantizeEmbeddings = c.Bool("quantize-embeddings")
-	if has(c, "min-evals") {
-		o.MinEvals, o.MaxEvals, o.MaxN = c.Int("min-evals"), c.Int("max-evals"), c.Int("max-n")
-	}
-	o.Threads = c.Int("threads")
-	o.Memory = mem.Available() / 10 * 8
-	if size := c.String("memory"); size != "" {
-		if o.Memory, err = mem.ParseSize(size); err != nil {
-			return o, cli.Usagef("--memory: %v", err)
-		}
-	}
-	o.Precision = spectrum.Precision(c.String("precision"))
-	o.Reproducible = c.Bool("reproducible")
-	if b := c.String("backend"); b != "" {
-		if err := o.UseBackend(b); err != nil {
-			return o, &cli.UsageError{Message: fmt.Sprintf("--backend: %v", err), Hints: []string{backendHint}}
+	for _, g := range groups {
+		if err := g.apply(&o); err != nil {
+			return o, err
 		}
 	}
 	if err := o.Validate(); err != nil {
@@ -120,25 +48,69 @@ func options(c *ucli.Context) (engine.Options, error) {
 	return o, nil
 }
 
-// backendHint says where the backends are that a build lacks.
-const backendHint = "twostage, shim and netlib need a build with cgo, accelerate one on macOS; MKL and BLIS take the place of OpenBLAS in builds with -tags wwq_mkl or wwq_blas"
-
-// has reports whether the command has the flag.
-func has(c *ucli.Context, name string) bool {
-	for _, f := range c.Command.Flags {
-		for _, n := range f.Names() {
-			if n == name {
-				return true
-			}
-		}
-	}
-	return false
+// layerFlags choose layers by name, and say which are quantized.
+type layerFlags struct {
+	layers                          ucli.StringSlice
+	allMatrices, quantizeEmbeddings bool
 }
 
-// openModel opens what the user named and says what was found where that is not
-// plain.
-func openModel(c *ucli.Context, t *cli.Terminal, arg string) (checkpoint.Source, error) {
-	src, found, err := open.Open(arg, open.Options{Revision: c.String("revision")})
+func (f *layerFlags) flags() []ucli.Flag {
+	const category = "layers"
+	return []ucli.Flag{
+		&ucli.StringSliceFlag{Name: "layers", Destination: &f.layers, Usage: "only tensors whose names match one of these `GLOBS`, such as 'model.layers.0.*'", Category: category},
+		&ucli.BoolFlag{Name: "all-matrices", Destination: &f.allMatrices, Usage: "also matrices whose names do not end in .weight, and 3-D tensors", Category: category},
+		&ucli.BoolFlag{Name: "quantize-embeddings", Destination: &f.quantizeEmbeddings, Usage: "quantize embeddings too", Category: category},
+	}
+}
+
+func (f *layerFlags) apply(o *engine.Options) error {
+	o.Layers, o.AllMatrices, o.QuantizeEmbeddings = f.layers.Value(), f.allMatrices, f.quantizeEmbeddings
+	return nil
+}
+
+// limitFlags choose layers by type and size.
+type limitFlags struct {
+	include, exclude         ucli.StringSlice
+	minEvals, maxEvals, maxN int
+}
+
+func (f *limitFlags) flags() []ucli.Flag {
+	const category = "layers"
+	d := engine.DefaultOptions()
+	return []ucli.Flag{
+		&ucli.StringSliceFlag{Name: "include", Destination: &f.include, Usage: "only these `TYPES`: dense, conv1d, conv2d, embedding", Category: category},
+		&ucli.StringSliceFlag{Name: "exclude", Destination: &f.exclude, Usage: "not these `TYPES`", Category: category},
+		&ucli.IntFlag{Name: "min-evals", Destination: &f.minEvals, Value: d.MinEvals, Usage: "least `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
+		&ucli.IntFlag{Name: "max-evals", Destination: &f.maxEvals, Value: d.MaxEvals, Usage: "largest `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
+		&ucli.IntFlag{Name: "max-n", Aliases: []string{"max-N"}, Destination: &f.maxN, Value: d.MaxN, Usage: "largest larger `DIMENSION` of a layer; 0 is no limit", Category: category},
+	}
+}
+
+func (f *limitFlags) apply(o *engine.Options) error {
+	o.MinEvals, o.MaxEvals, o.MaxN = f.minEvals, f.maxEvals, f.maxN
+	for _, t := range f.include.Value() {
+		o.Include = append(o.Include, engine.LayerType(t))
+	}
+	for _, t := range f.exclude.Value() {
+		o.Exclude = append(o.Exclude, engine.LayerType(t))
+	}
+	return nil
+}
+
+// modelFlags say which model is meant.
+type modelFlags struct{ revision string }
+
+func (f *modelFlags) flags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "revision", Destination: &f.revision, Usage: "`REVISION` of a model id: branch, tag or commit (default: main)", Category: "model"},
+	}
+}
+
+func (*modelFlags) apply(*engine.Options) error { return nil }
+
+// open opens what the user named and says what was found where that is not plain.
+func (f *modelFlags) open(t *cli.Terminal, arg string) (checkpoint.Source, error) {
+	src, found, err := open.Open(arg, open.Options{Revision: f.revision})
 	if err != nil {
 		return nil, err
 	}
@@ -146,4 +118,122 @@ func openModel(c *ucli.Context, t *cli.Terminal, arg string) (checkpoint.Source,
 		t.Note("%s", cli.OneLine(found.Notice))
 	}
 	return src, nil
+}
+
+// levelFlags choose the levels.
+type levelFlags struct{ quantizations string }
+
+func (f *levelFlags) flags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "quantizations", Aliases: []string{"q"}, Destination: &f.quantizations, Value: engine.DefaultLevels,
+			Usage: "`LEVELS`: fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on", Category: "quantization"},
+	}
+}
+
+func (f *levelFlags) apply(o *engine.Options) (err error) {
+	if o.Levels, err = quant.ParseList(f.quantizations); err != nil {
+		return cli.Usagef("--quantizations: %v", err)
+	}
+	return nil
+}
+
+// dequantFlag says what dequantized weights are rounded to.
+type dequantFlag struct{ dtype string }
+
+// dequantTypes are the values of the flag.
+var dequantTypes = map[string]checkpoint.DType{
+	"source": checkpoint.InvalidDType,
+	"f16":    checkpoint.F16, "fp16": checkpoint.F16,
+	"bf16": checkpoint.BF16,
+	"f32":  checkpoint.F32, "fp32": checkpoint.F32,
+}
+
+func (f *dequantFlag) flags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "dequant-dtype", Destination: &f.dtype, Value: "source",
+			Usage: "`TYPE` that dequantized weights are rounded to: source, f16, bf16, f32", Category: "quantization"},
+	}
+}
+
+func (f *dequantFlag) apply(o *engine.Options) error {
+	d, ok := dequantTypes[strings.ToLower(f.dtype)]
+	if !ok && f.dtype != "" {
+		return cli.Usagef("--dequant-dtype %q: source, f16, bf16 or f32", f.dtype)
+	}
+	o.DequantDType = d
+	return nil
+}
+
+// precisionFlag chooses the arithmetic of spectra.
+type precisionFlag struct{ precision string }
+
+func (f *precisionFlag) flags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "precision", Destination: &f.precision, Value: string(spectrum.Double), Category: "computation",
+			Usage: "`ARITHMETIC` of the spectra: double, or single: eigenvalues in float32 where no rank depends on it"},
+	}
+}
+
+func (f *precisionFlag) apply(o *engine.Options) error {
+	o.Precision = spectrum.Precision(f.precision)
+	return nil
+}
+
+// computeFlags say on what to compute.
+type computeFlags struct {
+	threads         int
+	backend, memory string
+	reproducible    bool
+}
+
+func (f *computeFlags) flags() []ucli.Flag {
+	const category = "computation"
+	return []ucli.Flag{
+		&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Destination: &f.threads, Usage: "`NUMBER` of cores to use (default: all); results do not depend on it", Category: category},
+		&ucli.StringFlag{Name: "backend", Destination: &f.backend, Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: category},
+		&ucli.BoolFlag{Name: "reproducible", Destination: &f.reproducible, Usage: "the same bytes in all tables on every x86-64 processor with AVX2, at some cost on newer ones", Category: category},
+		&ucli.StringFlag{Name: "memory", Destination: &f.memory, Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: category},
+	}
+}
+
+func (f *computeFlags) apply(o *engine.Options) (err error) {
+	o.Threads, o.Reproducible = f.threads, f.reproducible
+	o.Memory = mem.Available() / 10 * 8
+	if f.memory != "" {
+		if o.Memory, err = mem.ParseSize(f.memory); err != nil {
+			return cli.Usagef("--memory: %v", err)
+		}
+	}
+	if f.backend != "" {
+		if err := o.UseBackend(f.backend); err != nil {
+			return &cli.UsageError{Message: fmt.Sprintf("--backend: %v", err), Hints: []string{backendHint}}
+		}
+	}
+	return nil
+}
+
+// backendHint says where the backends are that a build lacks.
+const backendHint = "twostage, shim and netlib need a build with cgo, accelerate one on macOS; MKL and BLIS take the place of OpenBLAS in builds with -tags wwq_mkl or wwq_blas"
+
+// outputFlags say how results are written.
+type outputFlags struct {
+	compat        string
+	noPlots, json bool
+}
+
+func (f *outputFlags) flags(compatUsage string) []ucli.Flag {
+	const category = "output"
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "compat", Destination: &f.compat, Usage: compatUsage, Category: category},
+		&ucli.BoolFlag{Name: "no-plots", Destination: &f.noPlots, Usage: "do not draw pictures", Category: category},
+		&ucli.BoolFlag{Name: "json", Destination: &f.json, Usage: "JSON Lines on standard output instead of the table", Category: category},
+	}
+}
+
+// compatible reports whether tables are to have what WeightWatcher writes.
+func (f *outputFlags) compatible() (bool, error) {
+	if !slices.Contains([]string{"", "weightwatcher"}, f.compat) {
+		return false, cli.Usagef("--compat %q: only weightwatcher is known", f.compat)
+	}
+	return f.compat != "", nil
 }

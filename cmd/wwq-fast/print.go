@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"runtime"
 
@@ -12,7 +13,9 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
 func newTable(t *cli.Terminal) table.Writer {
@@ -29,7 +32,7 @@ func newTable(t *cli.Terminal) table.Writer {
 }
 
 // printComparison prints one line a level.
-func printComparison(t *cli.Terminal, summaries []report.Summary, res *engine.Result) error {
+func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Result) error {
 	w := newTable(t)
 	w.AppendHeader(table.Row{"level", "layers", "failed", "mean α", "std", "median", "min", "max", "change", "α<2", "2–6", "α>6", "α̂", "corr.", "rank corr."})
 	var right []table.ColumnConfig
@@ -40,11 +43,11 @@ func printComparison(t *cli.Terminal, summaries []report.Summary, res *engine.Re
 	for i := range summaries {
 		s := &summaries[i]
 		change := "–"
-		if !math.IsNaN(s.MeanChange) && s.Level.String() != "fp16" {
+		if !math.IsNaN(s.MeanChange) && !s.Level.Reference() {
 			change = fmt.Sprintf("%+.2f %%", 100*s.MeanChange)
 		}
 		w.AppendRow(table.Row{
-			s.Level, s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
+			s.Level.Name(), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
 			change, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
 		})
 	}
@@ -99,23 +102,20 @@ func (j *jsonLines) line(kind string, fields map[string]any) {
 	j.err = j.enc.Encode(fields)
 }
 
-func printResultJSON(w io.Writer, res *engine.Result, summaries []report.Summary, model string, compat bool) error {
+func printResultJSON(w io.Writer, res *engine.Result, summaries []stats.Summary, model string, compat bool) error {
 	j := newJSONLines(w)
 	for i := range res.Tensors {
 		j.tensor(&res.Tensors[i])
 	}
-	for k := range res.Rows {
-		for i := range res.Rows[k] {
-			r := &res.Rows[k][i]
-			if r.Status == engine.FitMissing {
-				continue
+	shown, of := res, &report.Context{Model: model, When: res.Started}
+	if compat {
+		shown = report.Compatible(res)
+	}
+	for k := range shown.Rows {
+		for i := range shown.Rows[k] {
+			if shown.Rows[k][i].Status != engine.RowMissing {
+				j.layer(&shown.Rows[k][i], of)
 			}
-			fields := report.Fields(r, model, res.Started, compat)
-			if r.Computed() && r.Layer.Quantized {
-				fields["unique_values"], fields["mse"], fields["mae"] = r.Errors.Unique, r.Errors.MSE, r.Errors.MAE
-				fields["max_abs_error"], fields["snr_db"], fields["relative_error"] = r.Errors.MaxAbs, r.Errors.SNR, r.Errors.Relative
-			}
-			j.line("layer", fields)
 		}
 	}
 	j.summaries(summaries)
@@ -126,6 +126,18 @@ func printResultJSON(w io.Writer, res *engine.Result, summaries []report.Summary
 	return j.err
 }
 
+// layer writes a row: the columns of its tables.
+func (j *jsonLines) layer(r *engine.Row, of *report.Context) {
+	fields := report.Fields(metric.Results, r, of)
+	if r.Computed() && r.Layer.Quantized {
+		maps.Copy(fields, report.Fields(metric.Errors, r, of))
+		if math.IsInf(r.Get("snr_db"), 1) {
+			fields["snr_db"] = nil // there is no error
+		}
+	}
+	j.line("layer", fields)
+}
+
 func (j *jsonLines) tensor(t *engine.TensorStatus) {
 	j.line("tensor", map[string]any{
 		"name": t.Name, "dtype": t.StoredType(), "shape": append([]int{}, t.Shape...), "file": t.File,
@@ -133,20 +145,13 @@ func (j *jsonLines) tensor(t *engine.TensorStatus) {
 	})
 }
 
-func (j *jsonLines) summaries(summaries []report.Summary) {
+func (j *jsonLines) summaries(summaries []stats.Summary) {
 	for i := range summaries {
-		s := &summaries[i]
-		j.line("comparison", map[string]any{
-			"quantization": s.Level.String(), "num_layers": s.Layers, "num_failed": s.Failed,
-			"alpha_mean": s.Mean, "alpha_std": s.Std, "alpha_min": s.Min, "alpha_max": s.Max, "alpha_median": s.Median,
-			"layers_below_2": s.Below, "layers_above_6": s.Above, "layers_optimal": s.Optimal,
-			"alpha_hat": s.AlphaHat, "log_norm_mean": s.LogNorm, "corr_fp16": s.Pearson, "spearman_fp16": s.Spearman,
-			"mean_change": s.MeanChange,
-		})
+		j.line("comparison", report.ComparisonFields(&summaries[i]))
 	}
 }
 
-func printSummariesJSON(w io.Writer, summaries []report.Summary) error {
+func printSummariesJSON(w io.Writer, summaries []stats.Summary) error {
 	j := newJSONLines(w)
 	j.summaries(summaries)
 	j.line("summary", map[string]any{"levels": len(summaries)})

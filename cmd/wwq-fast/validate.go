@@ -13,7 +13,20 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
+// validation is the command validate and what its flags say.
+type validation struct {
+	layerFlags
+	limitFlags
+	modelFlags
+	levelFlags
+}
+
+func (v *validation) groups() []flagGroup {
+	return []flagGroup{&v.layerFlags, &v.limitFlags, &v.modelFlags, &v.levelFlags}
+}
+
 func validateCommand() *ucli.Command {
+	v := &validation{}
 	return &ucli.Command{
 		Name:      "validate",
 		Usage:     "check the quantizer against what theory says of its errors",
@@ -21,17 +34,17 @@ func validateCommand() *ucli.Command {
 		Description: `For each level: no more values than it has, no error above half a step, and errors
 spread evenly over a step (root mean square 1/sqrt(12) = 0.289 steps) where the weights
 spread over many. Without MODEL, on synthetic weights.`,
-		Flags:  append(append(selectionFlags(), modelFlags()...), levelsFlag()),
-		Action: validate,
+		Flags:  flagsOf(v.groups()...),
+		Action: v.run,
 	}
 }
 
-func validate(c *ucli.Context) error {
+func (v *validation) run(c *ucli.Context) error {
 	t, err := terminal(c)
 	if err != nil {
 		return err
 	}
-	opts, err := options(c)
+	opts, err := optionsOf(v.groups()...)
 	if err != nil {
 		return err
 	}
@@ -41,7 +54,7 @@ func validate(c *ucli.Context) error {
 		if err != nil {
 			return err
 		}
-		if src, err = openModel(c, t, arg); err != nil {
+		if src, err = v.open(t, arg); err != nil {
 			return err
 		}
 		defer src.Close()
@@ -67,7 +80,7 @@ func validate(c *ucli.Context) error {
 			failed++
 		}
 		w.AppendRow(table.Row{
-			cli.OneLine(k.Tensor), k.Level, k.Errors.Unique, k.Values, fmt.Sprintf("%.6g", k.Scale),
+			cli.OneLine(k.Tensor), k.Level.Name(), k.Errors.Unique, k.Values, fmt.Sprintf("%.6g", k.Scale),
 			fmt.Sprintf("%.4f", k.MaxError), fmt.Sprintf("%.4f", k.RMSError), fmt.Sprintf("%.2f", k.Errors.SNR), verdict,
 		})
 	}

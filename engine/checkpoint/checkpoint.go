@@ -51,6 +51,9 @@ type Tensor struct {
 	// project does not know; such a tensor can be listed and copied.
 	DType    DType
 	TypeName string // of the element type, as the file names it
+	// Encoding says how to read the tensor as weights. It is nil if it cannot be
+	// read so: the tensor is listed and copied only.
+	Encoding Encoding
 	Shape    []int  // row-major; empty for a scalar
 	File     string // base name of the file that holds it
 	Offset   int64  // of the first byte, from the start of the file

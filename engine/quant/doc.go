@@ -1,17 +1,28 @@
 // Package quant simulates the quantization of weights: each weight is replaced by
 // the number that its code stands for.
 //
-// A [Level] names what is simulated. The b-bit levels are uniform over the whole
-// tensor, computed in float32, round half to even:
+// A [Scheme] is a way to quantize one tensor. Fitting it to the tensor gives a
+// [Quantizer], which dequantizes the tensor piece by piece. A [Recipe] is what a level
+// of an analysis names: it chooses the scheme of each tensor. [Parse] turns a name into
+// a recipe, [Apply] is the whole of it for a slice.
 //
-//	symmetric   s = max|w| / (2^(b-1)-1);  q = clamp(round(w/s), ±(2^(b-1)-1));  w' = q*s
-//	asymmetric  s = (max w - min w) / (2^b-1);  q = clamp(round(w/s - min w/s), 0, 2^b-1);  w' = q*s + min w
+// # Schemes
 //
-// A symmetric b-bit level has 2^b - 1 values (255, 63, 31, 15, 7, 3 at 8, 6, 5,
-// 4, 3, 2 bits), not 2^b: the lowest code is never used. The asymmetric level
+// fp16 is a cast to float16. The b-bit schemes are uniform over the whole tensor,
+// computed in float32, round half to even:
+//
+//	8bit       s = max|w| / (2^(b-1)-1);  q = clamp(round(w/s), ±(2^(b-1)-1));  w' = q*s
+//	8bit-asym  s = (max w - min w) / (2^b-1);  q = clamp(round(w/s - min w/s), 0, 2^b-1);  w' = q*s + min w
+//
+// A symmetric b-bit scheme has 2^b - 1 values (255, 63, 31, 15, 7, 3 at 8, 6, 5,
+// 4, 3, 2 bits), not 2^b: the lowest code is never used. The asymmetric scheme
 // keeps the minimum as a float and so, unlike schemes with an integer zero point,
-// does not represent zero exactly. The fp16 level is a cast to float16.
+// does not represent zero exactly. A constant tensor stays as it is.
 //
-// Whatever the level, the result is then rounded to the type the dequantized
-// weights are stored in. A constant tensor stays as it is.
+// Whatever the scheme, the result is then rounded to the type that the dequantized
+// weights are stored in.
+//
+// To add a scheme, write a file with a type that implements [Scheme], enter the
+// function that parses its names in the table of parse.go, and run the conformance
+// suite of package testquant on it.
 package quant

@@ -8,61 +8,73 @@ import (
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
-func TestParseLevel(t *testing.T) {
-	for s, want := range map[string]Level{
-		"fp16": FP16, "FP16": FP16, "f16": FP16, " 8bit ": {Symmetric, 8}, "8": {Symmetric, 8}, "2bit": {Symmetric, 2},
-		"16": {Symmetric, 16}, "4bit-asym": {Asymmetric, 4}, "4bit_asym": {Asymmetric, 4}, "4-asym": {Asymmetric, 4},
-		"4-bit": {Symmetric, 4}, "4bit-sym": {Symmetric, 4},
+func TestParse(t *testing.T) {
+	sym := func(bits int) Recipe { return Uniform(symmetric(bits)) }
+	asym := func(bits int) Recipe { return Uniform(asymmetric(bits)) }
+	for s, want := range map[string]Recipe{
+		"fp16": FP16, "FP16": FP16, "f16": FP16, " 8bit ": sym(8), "8": sym(8), "2bit": sym(2),
+		"16": sym(16), "4bit-asym": asym(4), "4bit_asym": asym(4), "4-asym": asym(4),
+		"4-bit": sym(4), "4bit-sym": sym(4),
 	} {
-		got, err := ParseLevel(s)
+		got, err := Parse(s)
 		if err != nil || got != want {
-			t.Errorf("ParseLevel(%q) = %v, %v, want %v", s, got, err, want)
+			t.Errorf("Parse(%q) = %v, %v, want %v", s, got, err, want)
+			continue
 		}
-		if back, err := ParseLevel(got.String()); err != nil || back != got {
+		if back, err := Parse(got.Name()); err != nil || back != got {
 			t.Errorf("%v does not read back: %v, %v", got, back, err)
 		}
 	}
 	for _, s := range []string{"", "1", "17", "0bit", "-4", "+4", "4bits", "bit", "fp8", "4.5", "asym", "99999999999999999999"} {
-		if l, err := ParseLevel(s); err == nil {
-			t.Errorf("ParseLevel(%q) = %v", s, l)
+		if l, err := Parse(s); err == nil {
+			t.Errorf("Parse(%q) = %v", s, l)
 		}
 	}
-	if _, err := ParseLevels("4,8bit,4bit"); err == nil {
+	if _, err := ParseList("4,8bit,4bit"); err == nil {
 		t.Error("a level twice was taken")
 	}
 }
 
-// TestValues: symmetric levels have 2^b - 1 values, not 2^b.
+// TestValues: symmetric schemes have 2^b - 1 values, not 2^b.
 func TestValues(t *testing.T) {
 	for bits, want := range map[int]int{8: 255, 6: 63, 5: 31, 4: 15, 3: 7, 2: 3} {
-		if got := (Level{Symmetric, bits}).Values(); got != want {
+		if got := Values(uniform{bits: bits}); got != want {
 			t.Errorf("%d bits: %d values, want %d", bits, got, want)
 		}
-		if got := (Level{Asymmetric, bits}).Values(); got != want+1 {
+		if got := Values(uniform{bits: bits, asymmetric: true}); got != want+1 {
 			t.Errorf("%d bits asymmetric: %d values, want %d", bits, got, want+1)
 		}
+	}
+	finite := 0
+	for bits := range 1 << 16 {
+		if bits&0x7c00 != 0x7c00 && bits != 0x8000 {
+			finite++
+		}
+	}
+	if got := Values(castF16{}); got != finite {
+		t.Errorf("fp16 has %d values, want %d", got, finite)
 	}
 }
 
 func TestOrder(t *testing.T) {
-	levels, err := ParseLevels("2,4-asym,16,4,fp16,8")
+	levels, err := ParseList("2,4-asym,16,4,fp16,8")
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.SortFunc(levels, func(a, b Level) int {
-		if a.Less(b) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(levels, Compare)
 	want := []string{"fp16", "16bit", "8bit", "4bit", "4bit-asym", "2bit"}
 	for i, l := range levels {
-		if l.String() != want[i] {
+		if l.Name() != want[i] {
 			t.Errorf("level %d is %v, want %s", i, l, want[i])
 		}
+	}
+	if FP16.BitsPerWeight() != 16 || !FP16.Reference() || levels[2].Reference() || levels[2].BitsPerWeight() != 8 {
+		t.Error("fp16 is the reference, of 16 bits, and 8bit, of 8, is not")
+	}
+	if b := (uniform{bits: 4, asymmetric: true}).BitsPerWeight(8, 16); b != 4.5 {
+		t.Errorf("4bit-asym of 8×16: %v bits a weight", b)
 	}
 }
 
@@ -76,24 +88,27 @@ func gaussian(n int) []float32 {
 }
 
 // apply quantizes w and measures the errors.
-func apply(t *testing.T, w []float32, l Level, out checkpoint.DType) ([]float32, Errors, *Quantizer) {
+func apply(t *testing.T, w []float32, s Scheme, out checkpoint.DType) ([]float32, Errors, Quantizer) {
 	t.Helper()
-	q, err := New(l, kernel.FindRange(w), out)
+	q, err := s.Fit(Dense{1, len(w), w}, out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := make([]float32, len(w))
-	q.Apply(d, w)
-	m := NewErrorMeter(q)
+	q.Dequantize(d, Piece{W: w, Width: len(w)})
+	m := NewMeter(q)
 	m.Add(w[:len(w)/3], d[:len(w)/3])
 	m.Add(w[len(w)/3:], d[len(w)/3:])
 	return d, m.Errors(), q
 }
 
+func symmetric(bits int) Scheme  { return uniform{bits: bits} }
+func asymmetric(bits int) Scheme { return uniform{bits: bits, asymmetric: true} }
+
 // TestByDefinition compares results and statistics with sums taken one by one.
 func TestByDefinition(t *testing.T) {
 	w := gaussian(5001)
-	for _, l := range []Level{FP16, {Symmetric, 2}, {Symmetric, 3}, {Symmetric, 8}, {Symmetric, 16}, {Asymmetric, 2}, {Asymmetric, 4}, {Asymmetric, 16}} {
+	for _, l := range []Scheme{castF16{}, symmetric(2), symmetric(3), symmetric(8), symmetric(16), asymmetric(2), asymmetric(4), asymmetric(16)} {
 		for _, out := range []checkpoint.DType{checkpoint.F32, checkpoint.F16, checkpoint.BF16, checkpoint.F64} {
 			d, e, q := apply(t, w, l, out)
 			values := map[float32]bool{}
@@ -117,14 +132,14 @@ func TestByDefinition(t *testing.T) {
 				}
 			}
 			// At 16 bits a step is some hundred units in the last place.
-			if l.Scheme != CastF16 && out == checkpoint.F32 && top > 0.5*float64(q.Scale())*(1+1e-2) {
-				t.Errorf("%v: largest error %v, step %v", l, top, q.Scale())
+			if l != Scheme(castF16{}) && out == checkpoint.F32 && top > 0.5*float64(q.(Stepped).Step())*(1+1e-2) {
+				t.Errorf("%v: largest error %v, step %v", l, top, q.(Stepped).Step())
 			}
 			for i, v := range d {
 				var b [8]byte
 				back := []float32{0}
-				checkpoint.EncodeF32(b[:], []float32{v}, out)
-				checkpoint.DecodeF32(back, b[:], out)
+				out.Encode(b[:], []float32{v})
+				out.Encoding().Decode(back, b[:out.Bits()/8])
 				if back[0] != v {
 					t.Fatalf("%v to %v: weight %d = %v cannot be stored", l, out, i, v)
 				}
@@ -137,9 +152,9 @@ func TestByDefinition(t *testing.T) {
 func TestConstant(t *testing.T) {
 	for _, v := range []float32{0, 0.1, -3, math.SmallestNonzeroFloat32} {
 		w := []float32{v, v, v, v, v}
-		for _, l := range []Level{{Symmetric, 2}, {Symmetric, 8}, {Asymmetric, 4}} {
+		for _, l := range []Scheme{symmetric(2), symmetric(8), asymmetric(4)} {
 			d, e, q := apply(t, w, l, checkpoint.F32)
-			if !slices.Equal(d, w) || e.Unique != 1 || e.MSE != 0 || !math.IsInf(e.SNR, 1) || e.Relative != 0 || q.Scale() != 0 {
+			if !slices.Equal(d, w) || e.Unique != 1 || e.MSE != 0 || !math.IsInf(e.SNR, 1) || e.Relative != 0 || q.(Stepped).Step() != 0 {
 				t.Errorf("%v at %v: %v, %+v", v, l, d, e)
 			}
 		}
@@ -151,18 +166,18 @@ func TestRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		w        []float32
-		l        Level
+		l        Scheme
 		out      checkpoint.DType
 		overflow bool
 	}{
-		{"not finite", []float32{1, inf}, Level{Symmetric, 8}, checkpoint.F32, false},
-		{"beyond float16", []float32{1, 65520}, FP16, checkpoint.F32, true},
-		{"beyond stored float16", []float32{1, 70000}, Level{Symmetric, 8}, checkpoint.F16, true},
-		{"beyond stored bfloat16", []float32{1, math.MaxFloat32}, Level{Symmetric, 8}, checkpoint.BF16, true},
-		{"range beyond float32", []float32{-math.MaxFloat32, math.MaxFloat32}, Level{Asymmetric, 8}, checkpoint.F32, true},
-		{"integers", []float32{1, 2}, Level{Symmetric, 8}, checkpoint.I8, false},
+		{"not finite", []float32{1, inf}, symmetric(8), checkpoint.F32, false},
+		{"beyond float16", []float32{1, 65520}, castF16{}, checkpoint.F32, true},
+		{"beyond stored float16", []float32{1, 70000}, symmetric(8), checkpoint.F16, true},
+		{"beyond stored bfloat16", []float32{1, math.MaxFloat32}, symmetric(8), checkpoint.BF16, true},
+		{"range beyond float32", []float32{-math.MaxFloat32, math.MaxFloat32}, asymmetric(8), checkpoint.F32, true},
+		{"integers", []float32{1, 2}, symmetric(8), checkpoint.I8, false},
 	} {
-		_, err := New(tc.l, kernel.FindRange(tc.w), tc.out)
+		_, err := tc.l.Fit(Dense{1, len(tc.w), tc.w}, tc.out)
 		if err == nil || errors.Is(err, ErrOverflow) != tc.overflow {
 			t.Errorf("%s: %v", tc.name, err)
 		}
@@ -172,113 +187,130 @@ func TestRefused(t *testing.T) {
 		w   float32
 		out checkpoint.DType
 	}{{65519.99, checkpoint.F32}, {math.Float32frombits(0x477fefff), checkpoint.F16}} {
-		d, _, _ := apply(t, []float32{-tc.w, 0, tc.w}, FP16, tc.out)
+		d, _, _ := apply(t, []float32{-tc.w, 0, tc.w}, castF16{}, tc.out)
 		if d[2] != 65504 {
 			t.Errorf("%v became %v", tc.w, d[2])
 		}
 	}
 }
 
-// TestUnits: where a level has a unit, every dequantized weight is a whole multiple of
-// it, and the largest unit was found; bfloat16 has one at all widths, float16 at
-// widths of up to 5.
-func TestUnits(t *testing.T) {
+// TestUnit: where a scheme has a unit, every dequantized weight is a multiple of it, and
+// the largest unit was found; bfloat16 has one at all widths, float16 at widths of up to
+// 5.
+func TestUnit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
-	x := make([]float32, 4000)
-	for _, out := range []checkpoint.DType{checkpoint.BF16, checkpoint.F16, checkpoint.F32} {
+	x, y := make([]float32, 4000), make([]float32, 4000)
+	for _, out := range []checkpoint.DType{checkpoint.BF16, checkpoint.F16} {
 		for bits := 2; bits <= 8; bits++ {
-			for _, scheme := range []Scheme{Symmetric, Asymmetric} {
+			for _, scheme := range []Scheme{symmetric(bits), asymmetric(bits)} {
 				for range 20 {
 					size := float32(math.Exp(1.5 * rng.NormFloat64()))
 					for i := range x {
 						x[i] = size * float32(rng.NormFloat64())
 					}
-					q, err := New(Level{scheme, bits}, kernel.FindRange(x), out)
+					q, err := scheme.Fit(Dense{1, len(x), x}, out)
 					if err != nil {
 						t.Fatal(err)
 					}
-					unit, ok := q.Units(math.MaxInt16)
-					if must := scheme == Symmetric && (out == checkpoint.BF16 || out == checkpoint.F16 && bits <= 5); must && !ok {
-						t.Errorf("%v in %v: no unit", q.level, out)
+					unit, largest, ok := q.(Integral).Unit(math.MaxInt16)
+					if must := scheme == symmetric(bits) && (out == checkpoint.BF16 || bits <= 5); must && !ok {
+						t.Errorf("%v in %v: no unit", scheme, out)
 					}
 					if !ok {
 						continue
 					}
-					if _, e := math.Frexp(float64(unit)); math.Ldexp(0.5, e) != float64(unit) {
-						t.Errorf("the unit %v is no power of two", unit)
-					}
-					y, odd := make([]float32, len(x)), false
-					q.Apply(y, x)
+					divisor, top := 0, 0
+					q.Dequantize(y, Piece{W: x, Width: len(x)})
 					for _, v := range y {
-						n := float64(v) / float64(unit)
-						if n != math.Trunc(n) || math.Abs(n) > math.MaxInt16 {
-							t.Fatalf("%v in %v: %v is %v times %v", q.level, out, v, n, unit)
+						n := float64(v) / unit
+						if n != math.Trunc(n) || math.Abs(n) > float64(largest) {
+							t.Fatalf("%v in %v: %v is %v times %v, at most %d", scheme, out, v, n, unit, largest)
 						}
-						odd = odd || math.Mod(n, 2) != 0
+						top = max(top, int(math.Abs(n)))
+						for d := int(math.Abs(n)); d != 0; {
+							divisor, d = d, divisor%d
+						}
 					}
-					if !odd {
-						t.Errorf("%v in %v: all weights are even multiples of %v", q.level, out, unit)
+					if divisor%2 == 0 || largest != top {
+						t.Errorf("%v in %v: all weights are multiples of %d times %v, up to %d of %d", scheme, out, divisor, unit, top, largest)
 					}
 				}
 			}
 		}
 	}
-	for _, l := range []Level{FP16, {Symmetric, 12}} {
-		q, err := New(l, kernel.FindRange(x), checkpoint.BF16)
+	for _, s := range []Scheme{symmetric(12), asymmetric(16)} {
+		q, err := s.Fit(Dense{1, len(x), x}, checkpoint.BF16)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := q.Units(math.MaxInt16); ok {
-			t.Errorf("%v has a unit", l)
+		if _, _, ok := q.(Integral).Unit(math.MaxInt16); ok {
+			t.Errorf("%v has a unit", s)
 		}
 	}
-	tiny, err := New(Level{Symmetric, 4}, kernel.Range{Min: -1e-40, Max: 1e-40}, checkpoint.F32)
+	tiny, err := asymmetric(4).Fit(Dense{1, 2, []float32{-1e-40, 1e-40}}, checkpoint.F32)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if unit, ok := tiny.Units(math.MaxInt16); ok {
+	if unit, _, ok := tiny.(Integral).Unit(math.MaxInt16); ok {
 		t.Errorf("the unit %v has no inverse", unit)
 	}
 }
 
-// TestDecode: every stored type is decoded as the definition does: all 65536 numbers of
-// 16 bits, and many of the others, in vectors of every length.
-func TestDecode(t *testing.T) {
-	rng := rand.New(rand.NewPCG(4, 4))
-	for _, d := range []checkpoint.DType{checkpoint.F16, checkpoint.BF16, checkpoint.F32, checkpoint.F64} {
-		size, n := d.Bits()/8, 1<<16
-		src := make([]byte, n*size)
-		for i := range src {
-			src[i] = byte(rng.Uint32())
-		}
-		if size == 2 {
-			for i := range n {
-				src[2*i], src[2*i+1] = byte(i), byte(i>>8)
-			}
-		}
-		for _, length := range []int{0, 1, 7, 8, 9, 31, 33, n} {
-			got, want := make([]float32, length), make([]float32, length)
-			Decode(got, src[:length*size], d)
-			checkpoint.DecodeF32(want, src[:length*size], d)
-			for i := range want {
-				if math.Float32bits(got[i]) != math.Float32bits(want[i]) && !(got[i] != got[i] && want[i] != want[i]) {
-					t.Fatalf("%v: element %d of %d is %v, want %v", d, i, length, got[i], want[i])
-				}
-			}
-		}
+// TestApply: one call quantizes a slice.
+func TestApply(t *testing.T) {
+	w := gaussian(300)
+	want, errs, _ := apply(t, w, symmetric(4), checkpoint.F32)
+	got := make([]float32, len(w))
+	e, err := Apply(got, w, 15, 20, "4bit")
+	if err != nil || !slices.Equal(got, want) || e.Unique != errs.Unique || math.Abs(e.MSE/errs.MSE-1) > 1e-12 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := Apply(got, w, 15, 20, "none"); err == nil {
+		t.Error("an unknown level was taken")
+	}
+	w[3] = float32(math.NaN())
+	if _, err := Apply(got, w, 15, 20, "4bit"); err == nil {
+		t.Error("NaN was taken")
 	}
 }
 
-// TestFiniteHalves: fp16 has as many values as there are finite float16 numbers, both
-// zeros as one.
-func TestFiniteHalves(t *testing.T) {
-	different := map[float32]bool{}
-	for i := range 1 << 16 {
-		if v := f16Value(uint16(i)); !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
-			different[v] = true
-		}
+// plain is a quantizer without a codebook.
+type plain struct{}
+
+func (plain) Dequantize(dst []float32, p Piece) { copy(dst, p.W) }
+
+// TestUniqueWithoutCodebook: values are counted one by one, up to a limit.
+func TestUniqueWithoutCodebook(t *testing.T) {
+	x := make([]float32, maxExact+2)
+	for i := range x {
+		x[i] = float32(i)
 	}
-	if got := FP16.Values(); got != len(different) || got != 63487 {
-		t.Errorf("%d values, %d numbers", got, len(different))
+	m := NewMeter(plain{})
+	m.Add(x[:100], x[:100])
+	m.Add(x[50:200], x[50:200])
+	if e := m.Errors(); e.Unique != 200 {
+		t.Errorf("%d values, want 200", e.Unique)
+	}
+	m.Add(x, x)
+	if e := m.Errors(); e.Unique != -1 {
+		t.Errorf("%d values, want none", e.Unique)
+	}
+}
+
+// TestEachRow: a piece gives the parts of its rows, whatever panel it is of.
+func TestEachRow(t *testing.T) {
+	for _, tc := range []struct {
+		p    Piece
+		want [][4]int
+	}{
+		{Piece{W: make([]float32, 7), Row: 2, Col: 3, Width: 5}, [][4]int{{2, 3, 0, 2}, {3, 0, 2, 5}}},
+		{Piece{W: make([]float32, 5), Row: 0, Col: 12, First: 10, Width: 3}, [][4]int{{0, 12, 0, 1}, {1, 10, 1, 3}, {2, 10, 4, 1}}},
+		{Piece{W: nil, Width: 3}, nil},
+	} {
+		var got [][4]int
+		tc.p.EachRow(func(row, col, at, n int) { got = append(got, [4]int{row, col, at, n}) })
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%+v: %v, want %v", tc.p, got, tc.want)
+		}
 	}
 }

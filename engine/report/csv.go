@@ -3,83 +3,33 @@ package report
 import (
 	"encoding/csv"
 	"io"
-	"math"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
-// columns are WeightWatcher's 32 default columns in its order, then the three
-// that the quantization study added.
-var columns = []string{
-	"layer_id", "name", "D", "M", "N", "Q", "alpha", "alpha_weighted", "entropy", "has_esd",
-	"lambda_max", "layer_type", "log_alpha_norm", "log_norm", "log_spectral_norm", "longname",
-	"matrix_rank", "norm", "num_evals", "num_pl_spikes", "rank_loss", "rf", "sigma",
-	"spectral_norm", "stable_rank", "status", "sv_max", "sv_min", "warning", "weak_rank_loss",
-	"xmax", "xmin", "model_name", "quantization", "timestamp",
-}
-
-// fitCells are the columns that depend on how a failed fit is written.
-type fitCells struct {
-	alpha, alphaWeighted, logAlphaNorm, d, sigma, xmin, xmax float64
-	spikes                                                   int
-	status, warning                                          string
-}
-
-// cells returns the fit columns of a row. By default what does not exist is NaN,
-// to become an empty cell, with the reason in warning. compat writes what
-// WeightWatcher writes: -1 for a failed fit, which it calls over-trained, and an
-// infinite exponent as a success.
-func cells(r *engine.Row, compat bool) fitCells {
-	c := fitCells{
-		alpha: r.Alpha, alphaWeighted: r.AlphaWeighted, logAlphaNorm: r.LogAlphaNorm,
-		d: r.D, sigma: r.Sigma, xmin: r.XMin, xmax: r.XMax, spikes: r.NumPLSpikes,
-		status: string(r.Status), warning: r.Warning(),
-	}
-	if r.Reason != "" {
-		c.warning = r.Reason
-	}
-	if r.Status != engine.FitSuccess && !(r.Status == engine.FitDegenerate && r.NumPLSpikes > 0) {
-		c.spikes = -1
-	}
-	if !compat {
-		return c
-	}
-	switch r.Status {
-	case engine.FitFailed:
-		c.alpha, c.d, c.sigma, c.xmin, c.spikes = -1, -1, -1, -1, -1
-		c.alphaWeighted = -math.Log10(r.SpectralNorm)
-		c.logAlphaNorm = math.Inf(1)
-		c.warning = "over-trained"
-	case engine.FitDegenerate:
-		c.alpha, c.sigma = math.Inf(1), math.Inf(1)
-		c.alphaWeighted = math.Inf(1)
-		if r.SpectralNorm < 1 {
-			c.alphaWeighted = math.Inf(-1)
-		}
-		c.logAlphaNorm = math.Inf(1)
-		c.status, c.warning = string(engine.FitSuccess), "under-trained"
-	}
-	return c
-}
-
-// WriteCSV writes the rows of one level: 35 columns, a header line, numbers with
-// all their digits. Rows that were not reached are left out. If when is zero, the
-// column timestamp is empty.
-func WriteCSV(w io.Writer, rows []engine.Row, model string, when time.Time, compat bool) error {
+// WriteCSV writes a table of rows: a header line, numbers with all their digits. Rows
+// that were not reached are left out.
+func WriteCSV(w io.Writer, table metric.Table, rows []engine.Row, of *Context) error {
+	columns := Columns(table)
 	out := csv.NewWriter(w)
-	if err := out.Write(columns); err != nil {
+	line := make([]string, len(columns))
+	for j := range columns {
+		line[j] = columns[j].Name
+	}
+	if err := out.Write(line); err != nil {
 		return err
 	}
 	for i := range rows {
-		r := &rows[i]
-		if r.Status == engine.FitMissing {
+		if rows[i].Status == engine.RowMissing {
 			continue
 		}
-		if err := out.Write(record(r, model, when, compat)); err != nil {
+		for j := range columns {
+			line[j] = columns[j].Cell(&rows[i], of)
+		}
+		if err := out.Write(line); err != nil {
 			return err
 		}
 	}
@@ -87,118 +37,77 @@ func WriteCSV(w io.Writer, rows []engine.Row, model string, when time.Time, comp
 	return out.Error()
 }
 
-func timestamp(when time.Time) string {
-	if when.IsZero() {
-		return ""
-	}
-	return when.Format("2006-01-02T15:04:05.000000")
-}
-
-func record(r *engine.Row, model string, when time.Time, compat bool) []string {
-	c := cells(r, compat)
-	l := r.Layer
-	// Counts of a row without a spectrum do not exist.
-	count := func(n int) string {
-		if !r.Computed() {
-			return ""
-		}
-		return strconv.Itoa(n)
-	}
-	spikes := strconv.Itoa(c.spikes)
-	if c.spikes < 0 && !compat {
-		spikes = ""
-	}
-	return []string{
-		strconv.Itoa(l.ID), text(l.Name()), number(c.d), strconv.Itoa(l.M()), strconv.Itoa(l.N()),
-		number(float64(l.N()) / float64(l.M())), number(c.alpha), number(c.alphaWeighted),
-		number(r.Entropy), "True", number(r.SpectralNorm), string(l.Type), number(c.logAlphaNorm),
-		number(r.LogNorm), number(r.LogSpectralNorm), text(l.LongName), count(r.MatrixRank),
-		number(r.Norm), strconv.Itoa(l.NumEvals()), spikes, count(r.RankLoss), strconv.Itoa(l.Slices),
-		number(c.sigma), number(r.SpectralNorm), number(r.StableRank), c.status, number(r.SVMax),
-		number(r.SVMin), text(c.warning), count(r.WeakRankLoss), number(c.xmax), number(c.xmin),
-		text(model), r.Level.String(), timestamp(when),
-	}
-}
-
-// WriteErrorsCSV writes the error statistics of the quantized layers at every
-// level: a table in long form.
-func WriteErrorsCSV(w io.Writer, res *engine.Result) error {
-	out := csv.NewWriter(w)
-	if err := out.Write([]string{"quantization", "longname", "scale", "unique_values", "mse", "mae", "max_abs_error", "snr_db", "relative_error"}); err != nil {
-		return err
-	}
-	for k, level := range res.Levels {
-		for i := range res.Rows[k] {
-			r := &res.Rows[k][i]
-			if !r.Computed() || !r.Layer.Quantized {
-				continue
-			}
-			e := &r.Errors
-			if err := out.Write([]string{
-				level.String(), text(r.Layer.LongName), number(r.Scale), strconv.Itoa(e.Unique), number(e.MSE),
-				number(e.MAE), number(e.MaxAbs), number(e.SNR), number(e.Relative),
-			}); err != nil {
-				return err
+// quantized returns the rows of all levels whose weights were quantized.
+func quantized(res *engine.Result) []engine.Row {
+	var rows []engine.Row
+	for k := range res.Rows {
+		for _, r := range res.Rows[k] {
+			if r.Computed() && r.Layer.Quantized {
+				rows = append(rows, r)
 			}
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return rows
 }
 
-// number formats a cell: all digits, nothing for NaN.
-func number(x float64) string {
-	if math.IsNaN(x) {
-		return ""
-	}
-	if math.IsInf(x, 0) {
-		return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(x, 'g', -1, 64)), "+")
-	}
-	return strconv.FormatFloat(x, 'g', -1, 64)
+// comparison are the columns of the comparison of levels: those of the published
+// study, then the correlations with the baseline and the number of failed fits.
+var comparison = []struct {
+	name string
+	cell func(s *stats.Summary) any // a string, a float64 or an int
+}{
+	{"quantization", func(s *stats.Summary) any { return s.Level.Name() }},
+	{"num_layers", func(s *stats.Summary) any { return s.Layers }},
+	{"alpha_mean", func(s *stats.Summary) any { return s.Mean }},
+	{"alpha_std", func(s *stats.Summary) any { return s.Std }},
+	{"alpha_min", func(s *stats.Summary) any { return s.Min }},
+	{"alpha_max", func(s *stats.Summary) any { return s.Max }},
+	{"alpha_median", func(s *stats.Summary) any { return s.Median }},
+	{"layers_below_2", func(s *stats.Summary) any { return s.Below }},
+	{"layers_above_6", func(s *stats.Summary) any { return s.Above }},
+	{"layers_optimal", func(s *stats.Summary) any { return s.Optimal }},
+	{"alpha_hat", func(s *stats.Summary) any { return s.AlphaHat }},
+	{"log_norm_mean", func(s *stats.Summary) any { return s.LogNorm }},
+	{"corr_fp16", func(s *stats.Summary) any { return s.Pearson }},
+	{"spearman_fp16", func(s *stats.Summary) any { return s.Spearman }},
+	{"num_failed", func(s *stats.Summary) any { return s.Failed }},
 }
 
-// textColumns are the columns that are no numbers.
-var textColumns = []string{"name", "layer_type", "longname", "status", "warning", "model_name", "quantization", "timestamp"}
-
-// Fields returns the columns of a row as the CSV file has them, by name: strings,
-// numbers, and nil for an empty cell. Infinite numbers, which only compat writes,
-// are strings.
-func Fields(r *engine.Row, model string, when time.Time, compat bool) map[string]any {
-	fields := map[string]any{}
-	for i, cell := range record(r, model, when, compat) {
-		name := columns[i]
-		x, err := strconv.ParseFloat(cell, 64)
-		switch {
-		case name == "has_esd":
-			fields[name] = cell == "True"
-		case slices.Contains(textColumns, name):
-			fields[name] = plain(cell)
-		case cell == "":
-			fields[name] = nil
-		case err != nil || math.IsInf(x, 0):
-			fields[name] = cell
-		default:
-			fields[name] = x
-		}
+// ComparisonFields returns the columns of the comparison for one level, by name: strings,
+// integers and numbers, which may be NaN or infinite.
+func ComparisonFields(s *stats.Summary) map[string]any {
+	fields := map[string]any{"mean_change": s.MeanChange}
+	for _, c := range comparison {
+		fields[c.name] = c.cell(s)
 	}
 	return fields
 }
 
-// plain undoes text.
-func plain(s string) string {
-	if len(s) > 1 && s[0] == '\'' && text(s[1:]) == s {
-		return s[1:]
+// WriteComparisonCSV writes one line a level.
+func WriteComparisonCSV(w io.Writer, summaries []stats.Summary) error {
+	out := csv.NewWriter(w)
+	line := make([]string, len(comparison))
+	for j, c := range comparison {
+		line[j] = c.name
 	}
-	return s
-}
-
-// text keeps a string from a file from being read as a formula by a spreadsheet.
-func text(s string) string {
-	if s != "" {
-		switch s[0] {
-		case '=', '+', '-', '@', '\t', '\r':
-			return "'" + s
+	if err := out.Write(line); err != nil {
+		return err
+	}
+	for i := range summaries {
+		for j, c := range comparison {
+			switch v := c.cell(&summaries[i]).(type) {
+			case string:
+				line[j] = v
+			case int:
+				line[j] = strconv.Itoa(v)
+			case float64:
+				line[j] = number(v)
+			}
+		}
+		if err := out.Write(line); err != nil {
+			return err
 		}
 	}
-	return s
+	out.Flush()
+	return out.Error()
 }

@@ -8,6 +8,9 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
 // histogramBins is the number of bins that all levels share.
@@ -18,9 +21,9 @@ const histogramBins = 30
 // counted in the note.
 func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 	lo, hi := math.Inf(1), math.Inf(-1)
-	for i := range d.tables {
+	for i := range d.levels {
 		s := &d.summaries[i]
-		for _, a := range d.tables[i].alphas() {
+		for _, a := range d.levels[i].alphas() {
 			lo = min(lo, a)
 			if a <= s.Median+6*s.Std {
 				hi = max(hi, a)
@@ -30,13 +33,13 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 	if lo > hi {
 		lo, hi = 0, 1
 	}
-	lo, hi = min(lo, 1), max(hi, OptimalHigh+0.5)
+	lo, hi = min(lo, 1), max(hi, engine.OptimalHigh+0.5)
 	width := (hi - lo) / histogramBins
 	top := 1.0
-	counts := make([][]float64, len(d.tables))
-	for i := range d.tables {
+	counts := make([][]float64, len(d.levels))
+	for i := range d.levels {
 		counts[i] = make([]float64, histogramBins)
-		for _, a := range d.tables[i].alphas() {
+		for _, a := range d.levels[i].alphas() {
 			if k := int((a - lo) / width); k >= 0 && a <= hi {
 				k = min(k, histogramBins-1)
 				counts[i][k]++
@@ -45,33 +48,33 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 		}
 	}
 	cols := 2
-	if len(d.tables) > 4 {
+	if len(d.levels) > 4 {
 		cols = 3
 	}
-	if len(d.tables) > 9 {
+	if len(d.levels) > 9 {
 		cols = 4
 	}
-	if len(d.tables) == 1 {
+	if len(d.levels) == 1 {
 		cols = 1
 	}
-	rows := (len(d.tables) + cols - 1) / cols
+	rows := (len(d.levels) + cols - 1) / cols
 	panels := make([][]*plot.Plot, rows)
 	for r := range panels {
 		panels[r] = make([]*plot.Plot, cols)
 	}
-	for i := range d.tables {
+	for i := range d.levels {
 		s := &d.summaries[i]
 		y := ""
 		if i%cols == 0 {
 			y = "layers"
 		}
-		p := newPlot(s.Level.String(), "alpha", y)
+		p := newPlot(s.Level.Name(), "alpha", y)
 		p.Add(band{vertical: true})
-		beyond := len(d.tables[i].alphas())
+		beyond := len(d.levels[i].alphas())
 		for _, n := range counts[i] {
 			beyond -= int(n)
 		}
-		h := &plotter.Histogram{Bins: bars(counts[i], lo, width), Width: width, FillColor: levelColor(i, len(d.tables)), LineStyle: stroke(darkGrey, 0.3)}
+		h := &plotter.Histogram{Bins: bars(counts[i], lo, width), Width: width, FillColor: levelColor(i, len(d.levels)), LineStyle: stroke(darkGrey, 0.3)}
 		p.Add(h, line{at: s.Mean, vertical: true, style: stroke(darkGrey, 1, 4, 3)})
 		lines := []string{
 			fmt.Sprintf("mean %.2f (dashed), sd %.2f", s.Mean, s.Std),
@@ -104,7 +107,7 @@ func bars(counts []float64, lo, width float64) []plotter.HistogramBin {
 func alphaBoxes(d *plotData) ([][]*plot.Plot, error) {
 	p := newPlot("alpha by quantization level", "", "alpha")
 	p.Add(band{})
-	if err := d.boxes(p, func(r *Record) float64 { return r.Alpha }); err != nil {
+	if err := d.boxes(p, "alpha"); err != nil {
 		return nil, err
 	}
 	means := make(plotter.XYs, 0, len(d.summaries))
@@ -127,12 +130,12 @@ func alphaBoxes(d *plotData) ([][]*plot.Plot, error) {
 	return [][]*plot.Plot{{p}}, nil
 }
 
-// boxes adds a box plot of one number of the records for each level.
-func (d *plotData) boxes(p *plot.Plot, get func(*Record) float64) error {
+// boxes adds a box plot of one column for each level.
+func (d *plotData) boxes(p *plot.Plot, column string) error {
 	p.X.Tick.Marker = d.levelTicks()
-	p.X.Min, p.X.Max = -0.6, float64(len(d.tables))-0.4
-	for i := range d.tables {
-		v := finite(existing(d.tables[i].Records, get))
+	p.X.Min, p.X.Max = -0.6, float64(len(d.levels))-0.4
+	for i := range d.levels {
+		v := finite(stats.Values(d.levels[i].rows, column))
 		if len(v) == 0 {
 			continue
 		}
@@ -140,11 +143,11 @@ func (d *plotData) boxes(p *plot.Plot, get func(*Record) float64) error {
 		if err != nil {
 			return err
 		}
-		b.FillColor = faded(levelColor(i, len(d.tables)), 0x90)
+		b.FillColor = faded(levelColor(i, len(d.levels)), 0x90)
 		b.GlyphStyle.Radius = 2
 		p.Add(b)
 	}
-	p.X.Min, p.X.Max = -0.6, float64(len(d.tables))-0.4
+	p.X.Min, p.X.Max = -0.6, float64(len(d.levels))-0.4
 	return nil
 }
 
@@ -152,12 +155,13 @@ func (d *plotData) boxes(p *plot.Plot, get func(*Record) float64) error {
 func layerwiseAlpha(d *plotData) ([][]*plot.Plot, error) {
 	p := newPlot("alpha of each layer", "layer (natural order of tensor names)", "alpha")
 	p.Add(band{})
-	for i := range d.tables {
+	for i := range d.levels {
 		var parts []plotter.XYs
 		var part plotter.XYs
-		for j := range d.tables[i].Records {
-			r := &d.tables[i].Records[j]
-			if math.IsNaN(r.Alpha) || math.IsInf(r.Alpha, 0) {
+		for j := range d.levels[i].rows {
+			r := &d.levels[i].rows[j]
+			alpha := r.Get("alpha")
+			if math.IsNaN(alpha) || math.IsInf(alpha, 0) {
 				// A layer without an exponent leaves a gap.
 				if len(part) > 0 {
 					parts = append(parts, part)
@@ -165,7 +169,7 @@ func layerwiseAlpha(d *plotData) ([][]*plot.Plot, error) {
 				part = nil
 				continue
 			}
-			part = append(part, plotter.XY{X: float64(r.ID), Y: r.Alpha})
+			part = append(part, plotter.XY{X: float64(r.Layer.ID), Y: alpha})
 		}
 		if len(part) > 0 {
 			parts = append(parts, part)
@@ -175,12 +179,12 @@ func layerwiseAlpha(d *plotData) ([][]*plot.Plot, error) {
 			if err != nil {
 				return nil, err
 			}
-			c := levelColor(i, len(d.tables))
+			c := levelColor(i, len(d.levels))
 			l.LineStyle = stroke(c, 1.1)
 			points.GlyphStyle = draw.GlyphStyle{Color: c, Radius: 1.8, Shape: draw.CircleGlyph{}}
 			p.Add(l, points)
 			if k == 0 {
-				p.Legend.Add(d.tables[i].Level.String(), l, points)
+				p.Legend.Add(d.levels[i].level.Name(), l, points)
 			}
 		}
 	}
@@ -259,10 +263,10 @@ func alphaStatistics(d *plotData) ([][]*plot.Plot, error) {
 func normComparison(d *plotData) ([][]*plot.Plot, error) {
 	frob := newPlot("Frobenius norm", "", "log10 of squared Frobenius norm (log_norm)")
 	spec := newPlot("spectral norm", "", "log10 of largest eigenvalue (log_spectral_norm)")
-	if err := d.boxes(frob, func(r *Record) float64 { return r.LogNorm }); err != nil {
+	if err := d.boxes(frob, "log_norm"); err != nil {
 		return nil, err
 	}
-	if err := d.boxes(spec, func(r *Record) float64 { return r.LogSpectralNorm }); err != nil {
+	if err := d.boxes(spec, "log_spectral_norm"); err != nil {
 		return nil, err
 	}
 	return [][]*plot.Plot{{frob, spec}}, nil

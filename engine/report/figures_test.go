@@ -3,32 +3,37 @@ package report
 import (
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 
 	"gonum.org/v1/plot"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
-// plotted returns the tables of levels with these exponents, layer by layer, as they are
-// read from files: norms are twice and three times the exponent.
+// plotted returns what figures are drawn from for levels with these exponents, layer by
+// layer: norms are twice and three times the exponent.
 func plotted(t *testing.T, levels map[string][]float64, order ...string) *plotData {
 	t.Helper()
-	d := &plotData{}
+	res := &engine.Result{}
 	for _, level := range order {
-		var b strings.Builder
-		b.WriteString("layer_id,longname,alpha,alpha_weighted,log_norm,log_spectral_norm,status,warning,quantization\n")
-		for i, a := range levels[level] {
-			cell := number(a)
-			fmt.Fprintf(&b, "%d,layer%d,%s,1,%v,%v,success,,%s\n", i, i, cell, 2*a, 3*a, level)
-		}
-		table, err := ReadCSV(strings.NewReader(b.String()))
+		recipe, err := quant.Parse(level)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.tables = append(d.tables, table)
+		var rows []engine.Row
+		for i, a := range levels[level] {
+			r := engine.Row{Layer: &engine.Layer{ID: i, LongName: fmt.Sprint("layer", i)}, Level: recipe, Status: engine.RowSuccess, Values: metric.None()}
+			r.Set("alpha", a)
+			r.Set("log_norm", 2*a)
+			r.Set("log_spectral_norm", 3*a)
+			rows = append(rows, r)
+		}
+		res.Levels, res.Rows = append(res.Levels, recipe), append(res.Rows, rows)
 	}
-	d.summaries = Compare(d.tables)
-	return d
+	return newPlotData(&data{res: res, summaries: stats.Compare(res)})
 }
 
 // panelsOf returns the panels of a figure, row after row, with the axes that are drawn.
@@ -72,7 +77,7 @@ func TestAxes(t *testing.T) {
 		holds(t, fmt.Sprintf("distribution %d, alpha", i), &p.X, low, high)
 		// All levels share the axes: the narrowest has its five layers in few bars.
 		holds(t, fmt.Sprintf("distribution %d, layers", i), &p.Y, 0, 2)
-		if p.Title.Text != d.tables[i].Level.String() {
+		if p.Title.Text != d.levels[i].level.Name() {
 			t.Errorf("distribution %d is called %q", i, p.Title.Text)
 		}
 	}
@@ -110,7 +115,7 @@ func TestAxes(t *testing.T) {
 		for _, p := range panelsOf(t, d, panels) {
 			ticks := p.X.Tick.Marker.Ticks(p.X.Min, p.X.Max)
 			for i, tick := range ticks {
-				if tick.Value != float64(i) || tick.Label != d.tables[i].Level.String() {
+				if tick.Value != float64(i) || tick.Label != d.levels[i].level.Name() {
 					t.Errorf("%s: mark %d is %+v", p.Title.Text, i, tick)
 				}
 			}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"image/color"
 	"image/png"
 	"io"
@@ -13,6 +12,10 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
 // dpi is the resolution of the pictures.
@@ -34,29 +37,24 @@ var figures = []figure{
 	{"spectral_norms_comparison.png", 12 * vg.Inch, 5.5 * vg.Inch, normComparison},
 }
 
-// FigureNames lists the file names of the pictures.
-func FigureNames() []string {
-	names := make([]string, len(figures))
-	for i, f := range figures {
-		names[i] = f.name
-	}
-	return names
-}
-
 // plotData is what the figures are drawn from.
 type plotData struct {
-	tables    []Table
-	summaries []Summary
+	levels    []drawn
+	summaries []stats.Summary
 }
 
-// WriteFigure draws the picture called name as PNG.
-func WriteFigure(w io.Writer, name string, tables []Table, summaries []Summary) error {
-	for _, f := range figures {
-		if f.name == name {
-			return f.write(w, &plotData{tables, summaries})
-		}
+// drawn is one level: the rows that were reached.
+type drawn struct {
+	level quant.Recipe
+	rows  []engine.Row
+}
+
+func newPlotData(d *data) *plotData {
+	p := &plotData{summaries: d.summaries}
+	for k, level := range d.res.Levels {
+		p.levels = append(p.levels, drawn{level, stats.Reached(d.res.Rows[k])})
 	}
-	return fmt.Errorf("no figure %q", name)
+	return p
 }
 
 func (f *figure) write(w io.Writer, d *plotData) error {
@@ -168,9 +166,9 @@ func (b band) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	x0, x1, y0, y1 := c.Min.X, c.Max.X, c.Min.Y, c.Max.Y
 	if b.vertical {
-		x0, x1 = max(x0, tx(OptimalLow)), min(x1, tx(OptimalHigh))
+		x0, x1 = max(x0, tx(engine.OptimalLow)), min(x1, tx(engine.OptimalHigh))
 	} else {
-		y0, y1 = max(y0, ty(OptimalLow)), min(y1, ty(OptimalHigh))
+		y0, y1 = max(y0, ty(engine.OptimalLow)), min(y1, ty(engine.OptimalHigh))
 	}
 	if x1 > x0 && y1 > y0 {
 		c.FillPolygon(bandColor, []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
@@ -212,9 +210,9 @@ func stroke(c color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyle 
 
 // levelTicks labels whole numbers with the names of the levels.
 func (d *plotData) levelTicks() plot.ConstantTicks {
-	t := make(plot.ConstantTicks, len(d.tables))
-	for i := range d.tables {
-		t[i] = plot.Tick{Value: float64(i), Label: d.tables[i].Level.String()}
+	t := make(plot.ConstantTicks, len(d.levels))
+	for i := range d.levels {
+		t[i] = plot.Tick{Value: float64(i), Label: d.levels[i].level.Name()}
 	}
 	return t
 }
@@ -230,8 +228,8 @@ func finite(x []float64) plotter.Values {
 	return v
 }
 
-func (t *Table) alphas() plotter.Values {
-	return finite(existing(t.Records, func(r *Record) float64 { return r.Alpha }))
+func (t *drawn) alphas() plotter.Values {
+	return finite(stats.Values(t.rows, "alpha"))
 }
 
 // note writes small text into the upper right corner of a plot.

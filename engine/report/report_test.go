@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"image/png"
 	"math"
 	"os"
@@ -17,8 +16,10 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/report"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
 var analysed = sync.OnceValues(func() (*engine.Result, error) {
@@ -28,7 +29,7 @@ var analysed = sync.OnceValues(func() (*engine.Result, error) {
 	}
 	defer src.Close()
 	opts := engine.DefaultOptions()
-	opts.Levels, _ = quant.ParseLevels(engine.DefaultLevels + ",4bit-asym")
+	opts.Levels, _ = quant.ParseList(engine.DefaultLevels + ",4bit-asym")
 	return engine.Analyze(context.Background(), src, opts)
 })
 
@@ -111,96 +112,72 @@ func TestColumns(t *testing.T) {
 			}
 		}
 	}
-	f, err := os.Open("../testdata/gosrc-lm/results_4bit.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	table, err := report.ReadCSV(f)
-	if err != nil || len(table.Records) != 31 {
-		t.Errorf("WeightWatcher's file: %d records, %v", len(table.Records), err)
-	}
-}
-
-// TestRoundTrip reads back what was written: the same summaries follow.
-func TestRoundTrip(t *testing.T) {
-	dir := t.TempDir()
-	want, err := report.Write(dir, sample(t), report.Options{Model: "m"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := report.Rewrite(dir, report.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("%v: %+v, want %+v", want[i].Level, got[i], want[i])
-		}
-	}
 }
 
 // row returns a row of a layer called name.
 func row(name string, change func(*engine.Row)) engine.Row {
 	r := engine.Row{
 		Layer: &engine.Layer{LongName: name, Type: engine.Dense, Rows: 20, Cols: 30, Slices: 1, Quantized: true},
-		Level: quant.FP16, Status: engine.FitSuccess, Alpha: 3, AlphaWeighted: 6, SpectralNorm: 100,
+		Level: quant.FP16, Status: engine.RowSuccess, Values: metric.None(),
 	}
+	r.Set("alpha", 3)
+	r.Set("alpha_weighted", 6)
+	r.Set("spectral_norm", 100)
 	if change != nil {
 		change(&r)
 	}
 	return r
 }
 
-func failed(r *engine.Row) {
-	r.Status, r.Reason = engine.FitFailed, "too few"
-	r.Alpha, r.AlphaWeighted, r.D, r.Sigma, r.XMin, r.XMax, r.LogAlphaNorm = math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
+func without(status engine.RowStatus, reason string) func(*engine.Row) {
+	return func(r *engine.Row) {
+		r.Status, r.Reason = status, reason
+		r.Set("alpha", math.NaN())
+		r.Set("alpha_weighted", math.NaN())
+	}
 }
 
 // TestFailedFits: a failed fit is an empty cell with a reason and in no mean; in
 // compat mode it is -1 everywhere.
 func TestFailedFits(t *testing.T) {
 	res := &engine.Result{
-		Levels: []quant.Level{quant.FP16},
-		Rows: [][]engine.Row{{row("a", nil), row("b", failed), row("c", func(r *engine.Row) {
-			r.Status, r.Reason = engine.FitDegenerate, "equal"
-			r.Alpha, r.AlphaWeighted = math.NaN(), math.NaN()
-		})}},
+		Levels: []quant.Recipe{quant.FP16},
+		Rows:   [][]engine.Row{{row("a", nil), row("b", without(engine.RowFailed, "too few")), row("c", without(engine.RowDegenerate, "equal"))}},
 	}
-	s := report.Compare(report.FromResult(res, "m", false))[0]
+	s := stats.Compare(res)[0]
 	if s.Layers != 3 || s.Failed != 2 || s.Mean != 3 || s.Below != 0 || s.Optimal != 1 {
 		t.Errorf("summary %+v", s)
 	}
-	s = report.Compare(report.FromResult(res, "m", true))[0]
+	compat := report.Compatible(res)
+	s = stats.Compare(compat)[0]
 	if s.Layers != 3 || s.Failed != 1 || !math.IsInf(s.Mean, 1) || s.Below != 1 || s.Min != -1 {
 		t.Errorf("compat summary %+v", s)
 	}
-	var b bytes.Buffer
-	if err := report.WriteCSV(&b, res.Rows[0], "m", res.Started, false); err != nil {
-		t.Fatal(err)
+	cells := func(res *engine.Result) func(r int, name string) string {
+		var b bytes.Buffer
+		if err := report.WriteCSV(&b, metric.Results, res.Rows[0], &report.Context{}); err != nil {
+			t.Fatal(err)
+		}
+		rows, _ := csv.NewReader(&b).ReadAll()
+		return func(r int, name string) string { return rows[r][slices.Index(rows[0], name)] }
 	}
-	rows, _ := csv.NewReader(&b).ReadAll()
-	at := func(r int, name string) string { return rows[r][slices.Index(rows[0], name)] }
+	at := cells(res)
 	if at(2, "alpha") != "" || at(2, "warning") != "too few" || at(2, "status") != "failed" {
-		t.Errorf("failed row: %q", rows[2])
+		t.Errorf("failed row: %q, %q, %q", at(2, "alpha"), at(2, "warning"), at(2, "status"))
 	}
-	b.Reset()
-	if err := report.WriteCSV(&b, res.Rows[0], "m", res.Started, true); err != nil {
-		t.Fatal(err)
-	}
-	rows, _ = csv.NewReader(&b).ReadAll()
+	at = cells(compat)
 	if at(2, "alpha") != "-1" || at(2, "warning") != "over-trained" || at(2, "num_pl_spikes") != "-1" || at(2, "alpha_weighted") != "-2" {
-		t.Errorf("failed row in compat: %q", rows[2])
+		t.Errorf("failed row in compat: %q, %q", at(2, "alpha"), at(2, "warning"))
 	}
 	if at(3, "alpha") != "inf" || at(3, "warning") != "under-trained" || at(3, "status") != "success" {
-		t.Errorf("degenerate row in compat: %q", rows[3])
+		t.Errorf("degenerate row in compat: %q, %q, %q", at(3, "alpha"), at(3, "warning"), at(3, "status"))
 	}
 }
 
 // TestFormulas: names that a spreadsheet would run are disarmed.
 func TestFormulas(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.WriteCSV(&b, []engine.Row{row("=cmd()", nil)}, "@m", sample(t).Started, false); err != nil {
+	if err := report.WriteCSV(&b, metric.Results, []engine.Row{row("=cmd()", nil)}, &report.Context{Model: "@m"}); err != nil {
 		t.Fatal(err)
 	}
 	if s := b.String(); strings.Contains(s, ",=cmd") || strings.Contains(s, ",@m") {
@@ -211,96 +188,55 @@ func TestFormulas(t *testing.T) {
 // TestPictures draws all pictures of odd studies: they must be images, whatever
 // is missing.
 func TestPictures(t *testing.T) {
-	level := func(s string) quant.Level {
-		l, err := quant.ParseLevel(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
 	nan, inf := math.NaN(), math.Inf(1)
-	record := func(id int, alpha float64) report.Record {
-		return report.Record{ID: id, LongName: strconv.Itoa(id), Alpha: alpha, AlphaWeighted: alpha, LogNorm: alpha, LogSpectralNorm: alpha}
+	// study returns a result with these exponents, level by level.
+	study := func(levels []string, alphas ...[]float64) *engine.Result {
+		res := &engine.Result{}
+		for k, level := range levels {
+			res.Levels = append(res.Levels, recipe(level))
+			var rows []engine.Row
+			for i, a := range alphas[k] {
+				rows = append(rows, row(strconv.Itoa(i), func(r *engine.Row) {
+					r.Layer.ID = i
+					for _, name := range []string{"alpha", "alpha_weighted", "log_norm", "log_spectral_norm"} {
+						r.Set(name, a)
+					}
+				}))
+			}
+			res.Rows = append(res.Rows, rows)
+		}
+		return res
 	}
-	many := []report.Table{{Level: quant.FP16}}
+	many, exponents := []string{"fp16"}, [][]float64{{nan, nan}}
 	for bits := 2; bits <= 12; bits++ {
-		many = append(many, report.Table{Level: level(strconv.Itoa(bits)), Records: []report.Record{record(0, 2), record(1, float64(bits))}})
+		many, exponents = append(many, strconv.Itoa(bits)), append(exponents, []float64{2, float64(bits)})
 	}
-	for name, tables := range map[string][]report.Table{
-		"one level":   {{Level: level("4"), Records: []report.Record{record(0, 2), record(1, 3)}}},
-		"one layer":   {{Level: quant.FP16, Records: []report.Record{record(0, 2)}}, {Level: level("4"), Records: []report.Record{record(0, 3)}}},
-		"no layer":    {{Level: quant.FP16}, {Level: level("4")}},
-		"all failed":  {{Level: quant.FP16, Records: []report.Record{record(0, nan), record(1, nan)}}},
-		"infinite":    {{Level: quant.FP16, Records: []report.Record{record(0, inf), record(1, -1), record(2, 1e6)}}},
-		"many levels": many,
+	for name, res := range map[string]*engine.Result{
+		"one level":   study([]string{"4"}, []float64{2, 3}),
+		"one layer":   study([]string{"fp16", "4"}, []float64{2}, []float64{3}),
+		"no layer":    study([]string{"fp16", "4"}, nil, nil),
+		"all failed":  study([]string{"fp16"}, []float64{nan, nan}),
+		"infinite":    study([]string{"fp16"}, []float64{inf, -1, 1e6}),
+		"many levels": study(many, exponents...),
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, f := range report.FigureNames() {
-				var b bytes.Buffer
-				if err := report.WriteFigure(&b, f, tables, report.Compare(tables)); err != nil {
-					t.Errorf("%s: %v", f, err)
-					continue
+			dir := t.TempDir()
+			if _, err := report.Write(dir, res, report.Options{Model: "m", Plots: true}); err != nil {
+				t.Fatal(err)
+			}
+			names := files(t, filepath.Join(dir, "plots"))
+			for _, f := range names {
+				data, err := os.ReadFile(filepath.Join(dir, "plots", f))
+				if err != nil {
+					t.Fatal(err)
 				}
-				if _, err := png.DecodeConfig(&b); err != nil {
+				if _, err := png.DecodeConfig(bytes.NewReader(data)); err != nil {
 					t.Errorf("%s: %v", f, err)
 				}
 			}
+			if len(names) != 5 {
+				t.Errorf("pictures %q", names)
+			}
 		})
-	}
-}
-
-// TestRunJSON checks that every tensor is in run.json and the file is JSON.
-func TestRunJSON(t *testing.T) {
-	var b bytes.Buffer
-	if err := report.WriteRunJSON(&b, sample(t), false); err != nil {
-		t.Fatal(err)
-	}
-	var run struct {
-		Files []struct {
-			HeaderSHA256 string `json:"header_sha256"`
-		}
-		Tensors     []struct{ Name, Status string }
-		Rows        []any
-		Environment engine.Environment
-	}
-	if err := json.Unmarshal(b.Bytes(), &run); err != nil {
-		t.Fatal(err)
-	}
-	if len(run.Tensors) != 40 || len(run.Rows) != 31*8 || len(run.Files) != 2 || len(run.Files[0].HeaderSHA256) != 64 {
-		t.Errorf("%d tensors, %d rows, files %v", len(run.Tensors), len(run.Rows), run.Files)
-	}
-}
-
-func TestReadCSVErrors(t *testing.T) {
-	for _, s := range []string{"", "a,b\n1,2\n", "layer_id,longname,alpha,alpha_weighted,log_norm,log_spectral_norm,status,warning\n0,a,x,1,1,1,s,w\n"} {
-		if _, err := report.ReadCSV(strings.NewReader(s)); err == nil {
-			t.Errorf("%q was read", s)
-		}
-	}
-}
-
-func TestReadDirErrors(t *testing.T) {
-	dir := t.TempDir()
-	if _, err := report.ReadDir(filepath.Join(dir, "none")); err == nil {
-		t.Error("a folder that is not there was read")
-	}
-	if _, err := report.ReadDir(dir); err == nil {
-		t.Error("an empty folder was read")
-	}
-	if _, err := report.Write(dir, sample(t), report.Options{Model: "m"}); err != nil {
-		t.Fatal(err)
-	}
-	data, _ := os.ReadFile(filepath.Join(dir, "metrics", "results_4bit.csv"))
-	if err := os.WriteFile(filepath.Join(dir, "metrics", "results_x.csv"), data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := report.ReadDir(dir); err == nil || !strings.Contains(err.Error(), "occurs twice") {
-		t.Errorf("a level twice: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "metrics", "results_x.csv"), bytes.ReplaceAll(data, []byte(",m,"), []byte(",n,")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := report.ReadDir(dir); err == nil || !strings.Contains(err.Error(), "model") {
-		t.Errorf("two models: %v", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 	"github.com/wwq-fast/wwq-fast/engine/report"
 )
@@ -144,7 +143,7 @@ func weightsOf(t *testing.T) map[string][]float32 {
 			t.Fatal(err)
 		}
 		w := make([]float32, ts.Elements())
-		checkpoint.DecodeF32(w, data, ts.DType)
+		ts.Encoding.Decode(w, data)
 		all[ts.Name] = w
 	}
 	return all

@@ -17,7 +17,7 @@ type lender struct {
 	most        int // lent at once
 }
 
-func (l *lender) Take(most int) int {
+func (l *lender) Acquire(most int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := min(most, l.count-l.lent)
@@ -26,7 +26,7 @@ func (l *lender) Take(most int) int {
 	return n
 }
 
-func (l *lender) Give(n int) {
+func (l *lender) Release(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lent -= n
@@ -45,12 +45,8 @@ func TestCores(t *testing.T) {
 	routes := map[string]Matrix{
 		"float": matrix(w, rows, cols, nil), "int16": matrix(w, rows, cols, nil), "int8": matrix(small, rows, cols, nil),
 	}
-	m := routes["int16"]
-	m.Integers = &Integers{Step: 1, Fill16: filler[int16](m.Fill)}
-	routes["int16"] = m
-	m = routes["int8"]
-	m.Integers = &Integers{Step: 1, Max: 7, Fill: filler[int8](m.Fill)}
-	routes["int8"] = m
+	routes["int16"] = integers{routes["int16"], 1, 200}
+	routes["int8"] = integers{routes["int8"], 1, 7}
 	for route, m := range routes {
 		for _, precision := range []Precision{Double, Single} {
 			if name == "gonum" && (precision == Single || route != "float") {

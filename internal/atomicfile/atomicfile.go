@@ -25,7 +25,7 @@ type pending struct{ temp, path string }
 // file appears in its place only with Commit. On an error nothing of it is left.
 func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
-	if err := s.mkdir(dir); err != nil {
+	if err := s.MkdirAll(dir); err != nil {
 		return err
 	}
 	// Not os.CreateTemp, which makes files private: results are for everyone the
@@ -63,8 +63,9 @@ func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
-// mkdir makes dir and notes which directories are new.
-func (s *Set) mkdir(dir string) error {
+// MkdirAll makes dir and those above it that are missing. Discard removes those that it
+// made, if they are empty then.
+func (s *Set) MkdirAll(dir string) error {
 	var missing []string
 	for d := dir; ; d = filepath.Dir(d) {
 		_, err := os.Stat(d)

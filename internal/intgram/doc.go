@@ -38,6 +38,9 @@ type Workspace struct {
 	buf []int8
 }
 
+// Bytes returns how much memory the workspace takes.
+func (w *Workspace) Bytes() int { return cap(w.buf) }
+
 // aligned returns n bytes at a multiple of align, with anything in them.
 func (w *Workspace) aligned(n, align int) []int8 {
 	if len(w.buf) < n+align {

@@ -108,6 +108,7 @@ func (c *Checkpoint) add(f *os.File, info fs.FileInfo, name string) error {
 		s.tensors[i] = checkpoint.Tensor{
 			Name:     e.name,
 			DType:    e.dtype,
+			Encoding: e.dtype.Encoding(),
 			TypeName: e.typeName,
 			Shape:    e.shape,
 			File:     name,

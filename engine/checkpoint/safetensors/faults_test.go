@@ -100,7 +100,7 @@ func TestRewriteFaults(t *testing.T) {
 				}
 			}
 			faulty := &faultyFS{failAt: failAt}
-			_, err := rewrite(context.Background(), src, out, RewriteOptions{Overwrite: existing}, func(dir string) (outputFS, error) {
+			_, err := rewrite(context.Background(), src, out, checkpoint.RewriteOptions{Overwrite: existing}, func(dir string) (outputFS, error) {
 				root, err := os.OpenRoot(dir)
 				faulty.outputFS = rootFS{root}
 				return faulty, err
@@ -142,7 +142,7 @@ func checkAfterFault(t *testing.T, operation, out string, existing bool) {
 func TestRewriteOpenFault(t *testing.T) {
 	src := mustOpen(t, writeModel(t))
 	out := filepath.Join(t.TempDir(), "new")
-	_, err := rewrite(context.Background(), src, out, RewriteOptions{}, func(string) (outputFS, error) {
+	_, err := rewrite(context.Background(), src, out, checkpoint.RewriteOptions{}, func(string) (outputFS, error) {
 		return nil, &fs.PathError{Op: "open", Path: out, Err: syscall.EMFILE}
 	})
 	checkRefused(t, err, syscall.EMFILE, "new: too many open files")
@@ -194,7 +194,7 @@ func TestRewriteMode(t *testing.T) {
 	if err := os.Mkdir(plain, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Rewrite(context.Background(), mustOpen(t, writeModel(t)), out, RewriteOptions{}); err != nil {
+	if _, err := mustOpen(t, writeModel(t)).Rewrite(context.Background(), out, checkpoint.RewriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.Stat(out)
@@ -214,7 +214,7 @@ func TestRewriteMode(t *testing.T) {
 func TestRewriteRace(t *testing.T) {
 	src := mustOpen(t, writeModel(t))
 	out := t.TempDir()
-	_, err := Rewrite(context.Background(), src, out, RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) {
+	_, err := src.Rewrite(context.Background(), out, checkpoint.RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) {
 		writeFile(t, filepath.Join(out, shard2), []byte("new"))
 		return nil, nil
 	}})

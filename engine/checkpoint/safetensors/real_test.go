@@ -102,24 +102,24 @@ func TestSampleIsTheModel(t *testing.T) {
 // TestRewriteSample widens the sample to F32 and narrows it again, which must
 // give back every byte of every shard, since no header needs other spacing.
 func TestRewriteSample(t *testing.T) {
-	to := func(dtype checkpoint.DType) RewriteOptions {
-		return RewriteOptions{
+	to := func(dtype checkpoint.DType) checkpoint.RewriteOptions {
+		return checkpoint.RewriteOptions{
 			DType: func(*checkpoint.Tensor) checkpoint.DType { return dtype },
 			Tensor: func(t *checkpoint.Tensor, src []byte) ([]byte, error) {
 				values := make([]float32, t.Elements())
-				checkpoint.DecodeF32(values, src, t.DType)
+				t.Encoding.Decode(values, src)
 				out := make([]byte, len(values)*dtype.Bits()/8)
-				checkpoint.EncodeF32(out, values, dtype)
+				dtype.Encode(out, values)
 				return out, nil
 			},
 		}
 	}
 	src := mustOpen(t, filepath.FromSlash(sample))
 	wide, back := t.TempDir(), t.TempDir()
-	if _, err := Rewrite(context.Background(), src, wide, to(checkpoint.F32)); err != nil {
+	if _, err := src.Rewrite(context.Background(), wide, to(checkpoint.F32)); err != nil {
 		t.Fatal(err)
 	}
-	paths, err := Rewrite(context.Background(), mustOpen(t, wide), back, to(checkpoint.F16))
+	paths, err := mustOpen(t, wide).Rewrite(context.Background(), back, to(checkpoint.F16))
 	if err != nil {
 		t.Fatal(err)
 	}

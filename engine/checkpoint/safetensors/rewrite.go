@@ -14,32 +14,12 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// RewriteOptions say what Rewrite changes. The zero value copies a checkpoint
-// byte for byte.
-type RewriteOptions struct {
-	// DType returns the element type in which t is to be written; nil keeps
-	// every type. It is called once for every tensor, before anything is
-	// written. A tensor of unknown type must keep it.
-	DType func(t *checkpoint.Tensor) checkpoint.DType
-
-	// Tensor returns the bytes to write for t, little-endian and row-major in
-	// the type that DType chose; nil keeps every tensor. src holds the
-	// stored bytes. Tensor may change src and return it but must not keep it;
-	// a nil result stands for src. It is called once for every tensor, one
-	// at a time, shard by shard in the order of the data.
-	Tensor func(t *checkpoint.Tensor, src []byte) (out []byte, err error)
-
-	// Overwrite allows output files that exist to be replaced. Files of the
-	// source are never replaced.
-	Overwrite bool
-}
-
-// Rewrite writes the checkpoint src to out with the changes that opts asks for
+// Rewrite writes the checkpoint to out with the changes that opts asks for
 // and returns the paths of the files written.
 //
 // If out is an existing folder, or does not end in ".safetensors", it is the
-// folder for files with the names that they have in src, and is created if its
-// parent exists. Otherwise it is the file to write, and src must be a single
+// folder for files with the names that they have in the source, and is created if its
+// parent exists. Otherwise it is the file to write, and the source must be a single
 // file. An index is copied, with its total_size made right.
 //
 // The header of a shard in which no element type changes is copied byte for
@@ -56,14 +36,14 @@ type RewriteOptions struct {
 // allocates, and the largest header. Errors name the file, and the number of
 // bytes that the file needs if it could not be written; errors.Is finds
 // fs.ErrExist for an output that exists.
-func Rewrite(ctx context.Context, src *Checkpoint, out string, opts RewriteOptions) ([]string, error) {
-	return rewrite(ctx, src, out, opts, func(dir string) (outputFS, error) {
+func (c *Checkpoint) Rewrite(ctx context.Context, out string, opts checkpoint.RewriteOptions) ([]string, error) {
+	return rewrite(ctx, c, out, opts, func(dir string) (outputFS, error) {
 		root, err := os.OpenRoot(dir)
 		return rootFS{root}, err
 	})
 }
 
-func rewrite(ctx context.Context, src *Checkpoint, out string, opts RewriteOptions, open func(dir string) (outputFS, error)) (paths []string, err error) {
+func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.RewriteOptions, open func(dir string) (outputFS, error)) (paths []string, err error) {
 	plans, err := planRewrite(src, opts)
 	if err != nil {
 		return nil, err
@@ -145,7 +125,7 @@ type shardPlan struct {
 
 // planRewrite asks for the types of all tensors and checks that they can be
 // written.
-func planRewrite(src *Checkpoint, opts RewriteOptions) ([]*shardPlan, error) {
+func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan, error) {
 	var plans []*shardPlan
 	for _, s := range src.shards {
 		p := &shardPlan{shard: s, sizes: make([]int64, len(s.tensors))}
@@ -186,7 +166,7 @@ func newSize(t *checkpoint.Tensor, dtype checkpoint.DType) (int64, error) {
 type rewriter struct {
 	ctx  context.Context
 	src  *Checkpoint
-	opts RewriteOptions
+	opts checkpoint.RewriteOptions
 	buf  []byte
 }
 

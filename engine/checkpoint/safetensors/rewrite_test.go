@@ -54,7 +54,7 @@ func writeModel(t *testing.T) string {
 func TestRewriteCopies(t *testing.T) {
 	dir := writeModel(t)
 	src := mustOpen(t, dir)
-	for name, opts := range map[string]RewriteOptions{
+	for name, opts := range map[string]checkpoint.RewriteOptions{
 		"zero options": {},
 		"same types, same bytes": {
 			DType:  func(t *checkpoint.Tensor) checkpoint.DType { return t.DType },
@@ -64,7 +64,7 @@ func TestRewriteCopies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "new")
-			paths, err := Rewrite(context.Background(), src, out, opts)
+			paths, err := src.Rewrite(context.Background(), out, opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func TestRewriteCopies(t *testing.T) {
 func TestRewriteTypes(t *testing.T) {
 	src := mustOpen(t, writeModel(t))
 	out := t.TempDir()
-	_, err := Rewrite(context.Background(), src, out, RewriteOptions{
+	_, err := src.Rewrite(context.Background(), out, checkpoint.RewriteOptions{
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {
 			if t.DType == checkpoint.F16 {
 				return checkpoint.F32
@@ -167,7 +167,7 @@ func TestRewriteKeepsHeaderText(t *testing.T) {
 	path := filepath.Join(dir, "m.safetensors")
 	writeFile(t, path, testsource.File(header, []byte("abcdefghij")))
 	out := filepath.Join(dir, "new.safetensors")
-	paths, err := Rewrite(context.Background(), mustOpen(t, path), out, RewriteOptions{
+	paths, err := mustOpen(t, path).Rewrite(context.Background(), out, checkpoint.RewriteOptions{
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {
 			return map[checkpoint.DType]checkpoint.DType{
 				checkpoint.F16: checkpoint.F32, checkpoint.F32: checkpoint.BF16, checkpoint.InvalidDType: checkpoint.InvalidDType,
@@ -249,7 +249,7 @@ func TestRewriteTargets(t *testing.T) {
 			}
 			src := mustOpen(t, tc.src)
 			before := readFile(t, file)
-			paths, err := Rewrite(context.Background(), src, tc.out, RewriteOptions{Overwrite: tc.overwrite})
+			paths, err := src.Rewrite(context.Background(), tc.out, checkpoint.RewriteOptions{Overwrite: tc.overwrite})
 			if !bytes.Equal(readFile(t, file), before) {
 				t.Fatal("the source changed")
 			}
@@ -289,20 +289,20 @@ func TestRewriteRefusesTensors(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name string
-		opts RewriteOptions
+		opts checkpoint.RewriteOptions
 		want string
 	}{
-		{"unknown source type", RewriteOptions{DType: to(checkpoint.F32, "x")}, `m.safetensors: tensor "x": cannot write "X9" as F32`},
-		{"invalid type", RewriteOptions{DType: to(checkpoint.InvalidDType, "y")}, `tensor "y": cannot write "U8" as invalid`},
-		{"type beyond the table", RewriteOptions{DType: to(200, "y")}, "as DType(200)"},
-		{"not on a byte", RewriteOptions{DType: to(checkpoint.F4, "y")}, "12 bits do not end on a byte"},
-		{"new type without new bytes", RewriteOptions{DType: to(checkpoint.F16, "y")}, "3 bytes to write, but its shape and type take 6"},
-		{"wrong length", RewriteOptions{Tensor: func(_ *checkpoint.Tensor, src []byte) ([]byte, error) { return src[:2], nil }}, `tensor "x": 2 bytes to write`},
-		{"error", RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) { return nil, failed }}, `tensor "x": no luck`},
+		{"unknown source type", checkpoint.RewriteOptions{DType: to(checkpoint.F32, "x")}, `m.safetensors: tensor "x": cannot write "X9" as F32`},
+		{"invalid type", checkpoint.RewriteOptions{DType: to(checkpoint.InvalidDType, "y")}, `tensor "y": cannot write "U8" as invalid`},
+		{"type beyond the table", checkpoint.RewriteOptions{DType: to(200, "y")}, "as DType(200)"},
+		{"not on a byte", checkpoint.RewriteOptions{DType: to(checkpoint.F4, "y")}, "12 bits do not end on a byte"},
+		{"new type without new bytes", checkpoint.RewriteOptions{DType: to(checkpoint.F16, "y")}, "3 bytes to write, but its shape and type take 6"},
+		{"wrong length", checkpoint.RewriteOptions{Tensor: func(_ *checkpoint.Tensor, src []byte) ([]byte, error) { return src[:2], nil }}, `tensor "x": 2 bytes to write`},
+		{"error", checkpoint.RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) { return nil, failed }}, `tensor "x": no luck`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "new")
-			_, err := Rewrite(context.Background(), mustOpen(t, path), out, tc.opts)
+			_, err := mustOpen(t, path).Rewrite(context.Background(), out, tc.opts)
 			checkRefused(t, err, err, tc.want)
 			if _, err := os.Stat(out); err == nil {
 				t.Errorf("the folder was left behind with %q", listDir(t, out))
@@ -315,36 +315,36 @@ func TestRewriteChangedSource(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(t *testing.T, path string)
-		opts   RewriteOptions
+		opts   checkpoint.RewriteOptions
 		want   string
 	}{
 		{"header", func(t *testing.T, path string) {
 			content := readFile(t, path)
 			content[bytes.Index(content, []byte(`"a"`))+1] = 'b'
 			writeFile(t, path, content)
-		}, RewriteOptions{}, "m.safetensors: header changed after the file was opened"},
+		}, checkpoint.RewriteOptions{}, "m.safetensors: header changed after the file was opened"},
 		{"cut in the header", func(t *testing.T, path string) {
 			if err := os.Truncate(path, 20); err != nil {
 				t.Fatal(err)
 			}
-		}, RewriteOptions{}, "m.safetensors: file became shorter while it was read"},
+		}, checkpoint.RewriteOptions{}, "m.safetensors: file became shorter while it was read"},
 		{"cut to nothing", func(t *testing.T, path string) {
 			if err := os.Truncate(path, 0); err != nil {
 				t.Fatal(err)
 			}
-		}, RewriteOptions{}, "m.safetensors: file became shorter while it was read"},
+		}, checkpoint.RewriteOptions{}, "m.safetensors: file became shorter while it was read"},
 		{"cut in the data", func(t *testing.T, path string) {
 			if err := os.Truncate(path, int64(len(readFile(t, path))-1)); err != nil {
 				t.Fatal(err)
 			}
-		}, RewriteOptions{}, `m.safetensors: tensor "a": file became shorter while it was read`},
+		}, checkpoint.RewriteOptions{}, `m.safetensors: tensor "a": file became shorter while it was read`},
 		{"appended", func(t *testing.T, path string) { writeFile(t, path, append(readFile(t, path), 0)) },
-			RewriteOptions{}, `m.safetensors: tensor "a": file changed while it was read`},
+			checkpoint.RewriteOptions{}, `m.safetensors: tensor "a": file changed while it was read`},
 		{"cut, with a function", func(t *testing.T, path string) {
 			if err := os.Truncate(path, int64(len(readFile(t, path))-1)); err != nil {
 				t.Fatal(err)
 			}
-		}, RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) { return nil, nil }}, "file became shorter"},
+		}, checkpoint.RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) { return nil, nil }}, "file became shorter"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -353,7 +353,7 @@ func TestRewriteChangedSource(t *testing.T) {
 			src := mustOpen(t, path)
 			tc.change(t, path)
 			out := filepath.Join(dir, "new")
-			_, err := Rewrite(context.Background(), src, out, tc.opts)
+			_, err := src.Rewrite(context.Background(), out, tc.opts)
 			checkRefused(t, err, checkpoint.ErrCorrupt, tc.want)
 			if _, err := os.Stat(out); err == nil {
 				t.Errorf("the folder was left behind with %q", listDir(t, out))
@@ -369,7 +369,7 @@ func TestRewriteCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		out := filepath.Join(t.TempDir(), "new")
 		calls := 0
-		_, err := Rewrite(ctx, src, out, RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) {
+		_, err := src.Rewrite(ctx, out, checkpoint.RewriteOptions{Tensor: func(*checkpoint.Tensor, []byte) ([]byte, error) {
 			if calls++; calls > n {
 				cancel(stopped)
 			}

@@ -1,0 +1,33 @@
+package checkpoint
+
+import "context"
+
+// A Rewriter is a [Source] that can write itself again with other tensors.
+type Rewriter interface {
+	Source
+	// Rewrite writes the checkpoint to out with the changes that opts asks for and
+	// returns the paths of the files written. What out may be is up to the format.
+	// If it fails, or ctx is done, what existed is left as it was. errors.Is finds
+	// fs.ErrExist for an output that exists.
+	Rewrite(ctx context.Context, out string, opts RewriteOptions) ([]string, error)
+}
+
+// RewriteOptions say what a [Rewriter] changes. The zero value copies a checkpoint byte
+// for byte.
+type RewriteOptions struct {
+	// DType returns the element type in which t is to be written; nil keeps every
+	// type. It is called once for every tensor, before anything is written. A
+	// tensor of unknown type must keep it.
+	DType func(t *Tensor) DType
+
+	// Tensor returns the bytes to write for t, little-endian and row-major in the
+	// type that DType chose; nil keeps every tensor. src holds the stored bytes.
+	// Tensor may change src and return it but must not keep it; a nil result stands
+	// for src. It is called once for every tensor, one at a time, in the order of
+	// the data.
+	Tensor func(t *Tensor, src []byte) (out []byte, err error)
+
+	// Overwrite allows output files that exist to be replaced. Files of the source
+	// are never replaced.
+	Overwrite bool
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+)
+
+// optionsJSON is the form of [Options] in JSON.
+type optionsJSON struct {
+	Levels             []string           `json:"quantizations"`
+	MinEvals           int                `json:"min_evals"`
+	MaxEvals           int                `json:"max_evals"`
+	MaxN               int                `json:"max_n"`
+	Layers             []string           `json:"layers,omitempty"`
+	Include            []LayerType        `json:"include,omitempty"`
+	Exclude            []LayerType        `json:"exclude,omitempty"`
+	AllMatrices        bool               `json:"all_matrices"`
+	QuantizeEmbeddings bool               `json:"quantize_embeddings"`
+	DequantDType       string             `json:"dequant_dtype"` // "source", or as safetensors names it
+	Precision          spectrum.Precision `json:"precision"`
+	Reproducible       bool               `json:"reproducible"`
+	Threads            int                `json:"threads,omitempty"`
+	Memory             int64              `json:"memory,omitempty"`
+	BLAS               string             `json:"blas,omitempty"`
+	LAPACK             string             `json:"lapack,omitempty"`
+	KeepEigenvalues    bool               `json:"keep_eigenvalues,omitempty"`
+}
+
+const sourceDType = "source"
+
+// MarshalJSON writes everything that can change a row, or where it is computed; not the
+// Progress function. Levels are written by their names, in the order of tables.
+func (o Options) MarshalJSON() ([]byte, error) {
+	j := optionsJSON{
+		MinEvals: o.MinEvals, MaxEvals: o.MaxEvals, MaxN: o.MaxN,
+		Layers: o.Layers, Include: o.Include, Exclude: o.Exclude,
+		AllMatrices: o.AllMatrices, QuantizeEmbeddings: o.QuantizeEmbeddings,
+		DequantDType: sourceDType, Precision: cmp.Or(o.Precision, spectrum.Double), Reproducible: o.Reproducible,
+		Threads: o.Threads, Memory: o.Memory, BLAS: o.BLAS, LAPACK: o.LAPACK, KeepEigenvalues: o.KeepEigenvalues,
+	}
+	for _, l := range o.levels() {
+		j.Levels = append(j.Levels, l.Name())
+	}
+	if o.DequantDType != checkpoint.InvalidDType {
+		j.DequantDType = o.DequantDType.String()
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. It fails on levels and types that it does
+// not know; [Options.Validate] judges the rest.
+func (o *Options) UnmarshalJSON(data []byte) error {
+	var j optionsJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*o = Options{
+		MinEvals: j.MinEvals, MaxEvals: j.MaxEvals, MaxN: j.MaxN,
+		Layers: j.Layers, Include: j.Include, Exclude: j.Exclude,
+		AllMatrices: j.AllMatrices, QuantizeEmbeddings: j.QuantizeEmbeddings,
+		Precision: j.Precision, Reproducible: j.Reproducible,
+		Threads: j.Threads, Memory: j.Memory, BLAS: j.BLAS, LAPACK: j.LAPACK, KeepEigenvalues: j.KeepEigenvalues,
+	}
+	for _, name := range j.Levels {
+		l, err := quant.Parse(name)
+		if err != nil {
+			return err
+		}
+		o.Levels = append(o.Levels, l)
+	}
+	if j.DequantDType != "" && j.DequantDType != sourceDType {
+		d, ok := checkpoint.ParseDType(j.DequantDType)
+		if !ok {
+			return fmt.Errorf("dequant_dtype %q is no type", j.DequantDType)
+		}
+		o.DequantDType = d
+	}
+	return nil
+}
+
+// tensorJSON is the form of a [TensorStatus] in JSON.
+type tensorJSON struct {
+	Name   string      `json:"name"`
+	DType  string      `json:"dtype"`
+	Shape  []int       `json:"shape"`
+	File   string      `json:"file"`
+	Bytes  int64       `json:"bytes"`
+	Type   LayerType   `json:"type,omitempty"`
+	Status Status      `json:"status"`
+	Reason string      `json:"reason,omitempty"`
+	Worker int64       `json:"worker_bytes,omitempty"`
+	Layers []layerJSON `json:"layers,omitempty"`
+}
+
+type layerJSON struct {
+	ID        int    `json:"layer_id"`
+	LongName  string `json:"longname"`
+	Rows      int    `json:"rows"`
+	Cols      int    `json:"cols"`
+	Slices    int    `json:"slices"`
+	Quantized bool   `json:"quantized"`
+}
+
+// MarshalJSON writes what is known of the tensor but its place in the file and its
+// encoding, which a checkpoint that is opened again knows.
+func (t TensorStatus) MarshalJSON() ([]byte, error) {
+	j := tensorJSON{
+		Name: t.Name, DType: t.StoredType(), Shape: append([]int{}, t.Shape...), File: t.File, Bytes: t.Size,
+		Type: t.Type, Status: t.Status, Reason: t.Reason, Worker: t.Bytes,
+	}
+	for i := range t.Layers {
+		l := &t.Layers[i]
+		j.Layers = append(j.Layers, layerJSON{l.ID, l.LongName, l.Rows, l.Cols, l.Slices, l.Quantized})
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (t *TensorStatus) UnmarshalJSON(data []byte) error {
+	var j tensorJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	dtype, _ := checkpoint.ParseDType(j.DType)
+	*t = TensorStatus{
+		Tensor: checkpoint.Tensor{Name: j.Name, DType: dtype, TypeName: j.DType, Shape: j.Shape, File: j.File, Size: j.Bytes},
+		Type:   j.Type, Status: j.Status, Reason: j.Reason, Bytes: j.Worker,
+	}
+	for i, l := range j.Layers {
+		if l.Rows < 1 || l.Cols < 1 || l.Slices < 1 {
+			return fmt.Errorf("tensor %s: layer %d is %d times %d×%d", checkpoint.Quote(j.Name), i, l.Slices, l.Rows, l.Cols)
+		}
+		t.Layers = append(t.Layers, Layer{
+			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: i, DType: dtype,
+			Rows: l.Rows, Cols: l.Cols, Slices: l.Slices, Quantized: l.Quantized,
+		})
+	}
+	if (j.Status == Planned) != (len(j.Layers) > 0) && j.Status != Analysed && j.Status != Refused {
+		return fmt.Errorf("tensor %s: %s with %d layers", checkpoint.Quote(j.Name), j.Status, len(j.Layers))
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/spectrum"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
+)
+
+// A Status is what became of a tensor.
+type Status string
+
+const (
+	Planned  Status = "planned"  // to be analysed; in results only if the run was interrupted
+	Analysed Status = "analysed" // at every level
+	Skipped  Status = "skipped"  // not wanted, by kind or option
+	Refused  Status = "refused"  // cannot be analysed, at one level at least
+)
+
+// A TensorStatus accounts for one tensor of the checkpoint.
+type TensorStatus struct {
+	checkpoint.Tensor
+	Type   LayerType // empty if the tensor is no layer
+	Status Status
+	Reason string  // why it was skipped or refused
+	Layers []Layer // what is analysed of it
+	Bytes  int64   // estimate of the memory that one worker takes for it, besides the tensor
+}
+
+// A Plan says what is to be done with every tensor of a checkpoint. Nothing changes it
+// once it is made. It round-trips through JSON; a plan that was read takes the encodings
+// of its tensors from the checkpoint that it is run on.
+type Plan struct {
+	Tensors []TensorStatus // in natural order of names
+}
+
+// Describe plans the analysis of a checkpoint from its headers alone: no weight
+// is read. Duplicates of tensors and weights that are not finite show only when
+// the weights are read.
+func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Plan{}
+	id := 0
+	for _, t := range src.Tensors() {
+		ts := TensorStatus{Tensor: t, Status: Skipped}
+		layers, reason := split(&t, &opts)
+		ts.Reason = reason
+		if reason == "" {
+			ts.Status = Planned
+			ts.Type = layers[0].Type
+			ts.Layers = layers
+			for i := range layers {
+				layers[i].ID = id
+				id++
+			}
+			ts.Bytes = workerBytes(&layers[0], &opts)
+		}
+		p.Tensors = append(p.Tensors, ts)
+	}
+	return p, nil
+}
+
+// Layers returns all layers of the plan in order.
+func (p *Plan) Layers() []Layer {
+	var all []Layer
+	for i := range p.Tensors {
+		all = append(all, p.Tensors[i].Layers...)
+	}
+	return all
+}
+
+// Split divides the work of a plan among n plans of about the same cost, each for a run
+// of its own. A tensor that is planned in one of them is absent from the others; what is
+// skipped is in the first. Rows of all of them go into one [Merge] with p.
+func (p *Plan) Split(n int) []*Plan {
+	parts, cost := make([]*Plan, n), make([]float64, n)
+	owner := make([]int, len(p.Tensors))
+	for _, i := range p.byCost() {
+		least := 0
+		for j := range cost {
+			if cost[j] < cost[least] {
+				least = j
+			}
+		}
+		owner[i] = least
+		cost[least] += p.Tensors[i].flops()
+	}
+	for j := range parts {
+		parts[j] = &Plan{}
+	}
+	for i, j := range owner {
+		parts[j].Tensors = append(parts[j].Tensors, p.Tensors[i])
+	}
+	return parts
+}
+
+// flops estimates the arithmetic of one level of a tensor.
+func (t *TensorStatus) flops() (sum float64) {
+	for i := range t.Layers {
+		sum += t.Layers[i].flops()
+	}
+	return sum
+}
+
+// baseBytes is what a process takes without any weights: code, libraries, tables.
+const baseBytes = 40 << 20
+
+// PeakBytes estimates the memory that an analysis of the plan takes on the given
+// number of threads: the largest need of a worker for each thread, and the largest
+// stored tensor for each thread and once more, for the one that is read ahead.
+func (p *Plan) PeakBytes(threads int) int64 {
+	var worker, tensor, count int64
+	for i := range p.Tensors {
+		if t := &p.Tensors[i]; t.Status == Planned && len(t.Layers) > 0 {
+			size := t.Size
+			if t.Layers[0].Slices > 1 {
+				size *= 2 // the slices are gathered into a copy
+			}
+			worker, tensor = max(worker, t.Bytes), max(tensor, size)
+			count++
+		}
+	}
+	n := int64(threads)
+	return baseBytes + n*worker + min(n+1, count)*tensor
+}
+
+// workerBytes returns what a worker takes for a layer: the spectrum and the pieces of
+// its panels, with their codes.
+func workerBytes(l *Layer, opts *Options) int64 {
+	return spectrum.Bytes(l.Rows, l.Cols, opts.Precision) + weights.BufferBytes
+}

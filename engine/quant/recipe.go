@@ -1,0 +1,109 @@
+package quant
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Recipe is what one level of an analysis does to a checkpoint: it says by which
+// scheme each tensor is quantized. Recipes are comparable and safe for concurrent use.
+type Recipe interface {
+	// Name returns the name that [Parse] turns back into the recipe.
+	Name() string
+	// For returns the scheme of a tensor.
+	For(t Target) Scheme
+	// BitsPerWeight returns how many bits a weight of a large tensor takes. It orders
+	// levels.
+	BitsPerWeight() float64
+	// Reference reports whether the recipe quantizes nothing, so that changes are
+	// measured from it.
+	Reference() bool
+}
+
+// A Target is what a recipe may know of a tensor: its name and the dimensions of its
+// matrices.
+type Target struct {
+	Name       string
+	Rows, Cols int
+}
+
+// Uniform returns the recipe that has one scheme for every tensor, and its name.
+func Uniform(s Scheme) Recipe { return single{s} }
+
+// single is the recipe of one scheme for all tensors.
+type single struct{ Scheme }
+
+func (s single) For(Target) Scheme      { return s.Scheme }
+func (s single) BitsPerWeight() float64 { return s.Scheme.BitsPerWeight(0, 0) }
+func (s single) String() string         { return s.Name() }
+
+func (s single) Reference() bool {
+	r, ok := s.Scheme.(interface{ Reference() bool })
+	return ok && r.Reference()
+}
+
+// Values returns how many different values a scheme has before rounding to the stored
+// type, and 0 if that is not known.
+func Values(s Scheme) int {
+	if v, ok := s.(interface{ Values() int }); ok {
+		return v.Values()
+	}
+	return 0
+}
+
+// Compare orders levels as tables and plots show them: those that quantize nothing
+// first, then from more bits to fewer.
+func Compare(a, b Recipe) int {
+	if a.Reference() != b.Reference() {
+		if a.Reference() {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(b.BitsPerWeight(), a.BitsPerWeight()), strings.Compare(a.Name(), b.Name()))
+}
+
+// families parse the names of schemes, in lower case. A function returns nil without an
+// error for a name that is none of its family, and an error for one that is, but stands
+// for nothing.
+var families = []struct {
+	names string // for errors
+	parse func(name string) (Scheme, error)
+}{
+	{"fp16", parseCast},
+	{fmt.Sprintf("%dbit to %dbit, and %dbit-asym to %dbit-asym", MinBits, MaxBits, MinBits, MaxBits), parseUniform},
+}
+
+// Parse returns the recipe called name, such as "fp16", "8bit" or "4bit-asym".
+func Parse(name string) (Recipe, error) {
+	var known []string
+	for _, f := range families {
+		s, err := f.parse(strings.ToLower(strings.TrimSpace(name)))
+		if err != nil {
+			return nil, fmt.Errorf("level %q: %v", name, err)
+		}
+		if s != nil {
+			return single{s}, nil
+		}
+		known = append(known, f.names)
+	}
+	return nil, fmt.Errorf("unknown level %q: levels are %s", name, strings.Join(known, ", "))
+}
+
+// ParseList parses a comma-separated list of different recipes.
+func ParseList(list string) ([]Recipe, error) {
+	var recipes []Recipe
+	for name := range strings.SplitSeq(list, ",") {
+		r, err := Parse(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(recipes, r) {
+			return nil, fmt.Errorf("level %s is given twice", r.Name())
+		}
+		recipes = append(recipes, r)
+	}
+	return recipes, nil
+}

@@ -1,0 +1,183 @@
+package quant
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
+)
+
+// ErrOverflow is returned when a weight cannot be stored in the type it is
+// rounded to. Test with errors.Is.
+var ErrOverflow = errors.New("overflows to infinity")
+
+// A Scheme is a way to quantize one tensor. Schemes are comparable values without
+// state, safe for concurrent use.
+type Scheme interface {
+	// Name returns the name that [Parse] turns back into the scheme: in flags, tables
+	// and file names.
+	Name() string
+	// BitsPerWeight returns how many bits a weight of a tensor of rows×cols takes,
+	// scales and other parameters included; of a tensor without end if both are 0.
+	BitsPerWeight(rows, cols int) float64
+	// Granularity says which weights share parameters.
+	Granularity() Granularity
+	// Fit finds the parameters for the weights w, whose dequantized values are to be
+	// rounded to the type out. It may walk w as often as it needs. It fails with an
+	// error that wraps ErrOverflow if some weight has no finite result, and with
+	// others for weights that are not finite and shapes that the scheme cannot take.
+	Fit(w Weights, out checkpoint.DType) (Quantizer, error)
+}
+
+// Granularity says which weights of a tensor share parameters: those in a block of
+// Rows×Cols, where 0 stands for all rows or all columns, or, if Run is not 0, those in
+// a run of so many weights of the flattened tensor, which may cross from one row into
+// the next.
+type Granularity struct {
+	Rows, Cols int
+	Run        int
+}
+
+// Align returns the number of columns at whose multiples a row may be cut so that no
+// weights that share parameters within it are parted. It is 1 where it does not
+// matter: the parameters are those of the whole tensor, of whole rows or of runs,
+// and are known before the first weight is dequantized.
+func (g Granularity) Align() int {
+	if g.Run != 0 {
+		return 1
+	}
+	return max(1, g.Cols)
+}
+
+// Weights are the weights of one tensor, a matrix, read in pieces.
+type Weights interface {
+	Dims() (rows, cols int)
+	// Range returns the range of all weights.
+	Range() Range
+	// Each calls f for pieces that cover the matrix in row-major order. Rows are cut
+	// at multiples of align columns only. f may not keep the piece.
+	Each(align int, f func(p Piece))
+}
+
+// A Piece is a run of weights of a panel of a matrix, one after the other in row-major
+// order of the panel. The panel has the columns First to First+Width-1; behind the last
+// of them the run goes on with the next row.
+type Piece struct {
+	W            []float32
+	Row, Col     int // of W[0] in the matrix
+	First, Width int
+}
+
+// EachRow calls f for the parts of the piece that lie in one row each: len weights from
+// index at of W on, the first of which stands at (row, col) of the matrix.
+func (p Piece) EachRow(f func(row, col, at, len int)) {
+	row, col := p.Row, p.Col
+	for at := 0; at < len(p.W); {
+		n := min(p.First+p.Width-col, len(p.W)-at)
+		f(row, col, at, n)
+		at += n
+		row, col = row+1, p.First
+	}
+}
+
+// A Quantizer dequantizes one tensor that a scheme was fitted to. It is safe for
+// concurrent use.
+type Quantizer interface {
+	// Dequantize writes what becomes of the weights of p to dst, of the same length:
+	// the values that their codes stand for, rounded to the stored type. dst must not
+	// overlap p.W.
+	Dequantize(dst []float32, p Piece)
+}
+
+// An Integral quantizer may have dequantized weights that are multiples of a unit.
+type Integral interface {
+	Quantizer
+	// Unit returns a unit, which float32 can hold, of which every dequantized weight
+	// is an integer multiple of magnitude up to largest, which is at most limit; ok is
+	// false if there is none. Division of the dequantized weight by the unit, rounded
+	// to the nearest integer, gives the multiple. Where weights are stored in F32 or
+	// F64, the product of scale and code counts as exact: its rounding to float32 is
+	// 6e-8 of it.
+	Unit(limit int) (unit float64, largest int, ok bool)
+}
+
+// A Codebook quantizer knows its values by codes of up to 16 bits.
+type Codebook interface {
+	Quantizer
+	// Codes writes the code of each weight to dst. All slices have one length.
+	Codes(dst []uint16, original, dequantized []float32)
+	// Values returns what each code stands for, as stored. Two codes may have one
+	// value.
+	Values(codes []uint16) []float32
+}
+
+// A Stepped quantizer has one distance between neighbouring values.
+type Stepped interface {
+	Quantizer
+	// Step returns the distance, 0 if every weight stays as it is.
+	Step() float32
+}
+
+// Range is what must be known of the weights before they can be quantized.
+type Range struct {
+	Min, Max float32
+	// NonFinite counts NaN and infinite values. Min and Max are taken over the
+	// finite ones and are both 0 if there is none.
+	NonFinite int
+}
+
+// RangeOf returns the range of x.
+func RangeOf(x []float32) Range { return Range(kernel.FindRange(x)) }
+
+// AbsMax returns the largest magnitude in the range.
+func (r Range) AbsMax() float32 { return max(-r.Min, r.Max) }
+
+// Union returns the range of two parts together.
+func (r Range) Union(o Range) Range {
+	return Range{Min: min(r.Min, o.Min), Max: max(r.Max, o.Max), NonFinite: r.NonFinite + o.NonFinite}
+}
+
+// The largest float32 numbers that round to a finite float16 and bfloat16: one
+// unit in the last place below half a step above their largest numbers.
+var (
+	maxF16  = math.Float32frombits(0x477fefff)
+	maxBF16 = math.Float32frombits(0x7f7f7fff)
+)
+
+// largest returns the largest magnitude that rounds to a finite number of type d.
+func largest(d checkpoint.DType) float32 {
+	switch d {
+	case checkpoint.F16:
+		return maxF16
+	case checkpoint.BF16:
+		return maxBF16
+	}
+	return math.MaxFloat32
+}
+
+// checkRange reports whether weights of range r can be quantized, and stored as type
+// out.
+func checkRange(r Range, out checkpoint.DType) error {
+	if out.Encoding() == nil {
+		return fmt.Errorf("weights cannot be dequantized to %v", out)
+	}
+	if r.NonFinite > 0 {
+		return fmt.Errorf("%d weights are NaN or infinite", r.NonFinite)
+	}
+	if r.AbsMax() > largest(out) {
+		return fmt.Errorf("largest weight %g does not fit %v: %w", r.AbsMax(), out, ErrOverflow)
+	}
+	return nil
+}
+
+// keep leaves every weight as it is, but for the rounding to the stored type.
+type keep struct{ out checkpoint.DType }
+
+func (q keep) Dequantize(dst []float32, p Piece) {
+	copy(dst, p.W)
+	q.out.Round(dst)
+}
+
+func (keep) Step() float32 { return 0 }

@@ -1,0 +1,183 @@
+package report
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
+)
+
+// A Context is what a row does not know of itself.
+type Context struct {
+	Model string    // the name of the model
+	When  time.Time // the start of the run; if it is zero, the column timestamp is empty
+}
+
+// A Column is one column of a table: a metric, or something of the layer, the level or
+// the run.
+type Column struct {
+	metric.Column
+	// Of columns that are no metrics, one of these is set.
+	text   func(r *engine.Row, c *Context) string
+	number func(r *engine.Row) float64
+}
+
+// described are the columns that are no metrics.
+var described = []Column{
+	{Column: metric.Column{Name: "layer_id", Kind: metric.Count, Doc: "Index of the layer among those analysed, in natural order of tensor names."},
+		number: func(r *engine.Row) float64 { return float64(r.Layer.ID) }},
+	{Column: metric.Column{Name: "name", Kind: metric.Text, Doc: "Last part of longname."},
+		text: func(r *engine.Row, _ *Context) string { return r.Layer.Name() }},
+	{Column: metric.Column{Name: "M", Kind: metric.Count, Doc: "Smaller dimension of the matrix."},
+		number: func(r *engine.Row) float64 { return float64(r.Layer.M()) }},
+	{Column: metric.Column{Name: "N", Kind: metric.Count, Doc: "Larger dimension of the matrix."},
+		number: func(r *engine.Row) float64 { return float64(r.Layer.N()) }},
+	{Column: metric.Column{Name: "Q", Doc: "N divided by M."},
+		number: func(r *engine.Row) float64 { return float64(r.Layer.N()) / float64(r.Layer.M()) }},
+	{Column: metric.Column{Name: "has_esd", Kind: metric.Flag, Doc: "Always true: only layers with a spectrum are in the tables."}},
+	{Column: metric.Column{Name: "layer_type", Kind: metric.Text, Doc: "dense, conv1d, conv2d or embedding."},
+		text: func(r *engine.Row, _ *Context) string { return string(r.Layer.Type) }},
+	{Column: metric.Column{Name: "longname", Kind: metric.Text, Doc: "Name of the tensor without .weight; [i] is added for the matrices of one tensor that are layers of their own."},
+		text: func(r *engine.Row, _ *Context) string { return r.Layer.LongName }},
+	{Column: metric.Column{Name: "num_evals", Kind: metric.Count, Doc: "Number of eigenvalues."},
+		number: func(r *engine.Row) float64 { return float64(r.Layer.NumEvals()) }},
+	{Column: metric.Column{Name: "rf", Kind: metric.Count, Doc: "Number of matrices of the layer: the kernel area of a convolution, else 1."},
+		number: func(r *engine.Row) float64 { return float64(r.Layer.Slices) }},
+	{Column: metric.Column{Name: "status", Kind: metric.Text, Doc: "success, failed, degenerate (the best tail holds equal eigenvalues only) or refused (the layer could not be analysed)."},
+		text: func(r *engine.Row, _ *Context) string { return string(r.Status) }},
+	{Column: metric.Column{Name: "warning", Kind: metric.Text, Doc: "The reason if status is not success; else over-trained for alpha below 2, under-trained above 6."},
+		text: func(r *engine.Row, _ *Context) string { return r.Warning() }},
+	{Column: metric.Column{Name: "model_name", Kind: metric.Text, Doc: "Name of the model."},
+		text: func(_ *engine.Row, c *Context) string { return c.Model }},
+	{Column: metric.Column{Name: "quantization", Kind: metric.Text, Doc: "Name of the level."},
+		text: func(r *engine.Row, _ *Context) string { return r.Level.Name() }},
+	{Column: metric.Column{Name: "timestamp", Kind: metric.Text, Doc: "Start of the run; empty with --reproducible."},
+		text: func(_ *engine.Row, c *Context) string { return timestamp(c.When) }},
+}
+
+// Tables begin with these columns, in this order; those of other metrics follow.
+var leading = map[metric.Table][]string{
+	// WeightWatcher's 32 default columns in its order, then the three that the
+	// published study added.
+	metric.Results: {
+		"layer_id", "name", "D", "M", "N", "Q", "alpha", "alpha_weighted", "entropy", "has_esd",
+		"lambda_max", "layer_type", "log_alpha_norm", "log_norm", "log_spectral_norm", "longname",
+		"matrix_rank", "norm", "num_evals", "num_pl_spikes", "rank_loss", "rf", "sigma",
+		"spectral_norm", "stable_rank", "status", "sv_max", "sv_min", "warning", "weak_rank_loss",
+		"xmax", "xmin", "model_name", "quantization", "timestamp",
+	},
+	metric.Errors: {"quantization", "longname"},
+}
+
+// Columns returns the columns of a table in its order.
+func Columns(table metric.Table) []Column {
+	var columns []Column
+	for _, name := range leading[table] {
+		columns = append(columns, find(name))
+	}
+	for _, c := range metric.Columns() {
+		if c.Table == table && !slices.Contains(leading[table], c.Name) {
+			columns = append(columns, Column{Column: c})
+		}
+	}
+	return columns
+}
+
+// find returns the column called name.
+func find(name string) Column {
+	for _, c := range described {
+		if c.Name == name {
+			return c
+		}
+	}
+	i, ok := metric.Index(name)
+	if !ok {
+		panic("report: no column " + name)
+	}
+	return Column{Column: metric.Columns()[i]}
+}
+
+// value returns the number of a column that is one, NaN if it does not exist.
+func (c *Column) value(r *engine.Row) float64 {
+	if c.number != nil {
+		return c.number(r)
+	}
+	return r.Get(c.Name)
+}
+
+// Cell returns what a CSV file has for a row: nothing for a number that does not exist.
+func (c *Column) Cell(r *engine.Row, of *Context) string {
+	switch c.Kind {
+	case metric.Text:
+		return escape(c.text(r, of))
+	case metric.Flag:
+		return "True"
+	case metric.Count:
+		if x := c.value(r); !math.IsNaN(x) {
+			return strconv.Itoa(int(x))
+		}
+		return ""
+	}
+	return number(c.value(r))
+}
+
+// JSON returns what a JSON object has for a row: a string, a boolean, a number, or nil
+// for one that does not exist. Infinite numbers are strings.
+func (c *Column) JSON(r *engine.Row, of *Context) any {
+	switch c.Kind {
+	case metric.Text:
+		return c.text(r, of)
+	case metric.Flag:
+		return true
+	}
+	x := c.value(r)
+	switch {
+	case math.IsNaN(x):
+		return nil
+	case math.IsInf(x, 0):
+		return number(x)
+	}
+	return x
+}
+
+// Fields returns the columns of a table for a row, by name, as JSON has them.
+func Fields(table metric.Table, r *engine.Row, of *Context) map[string]any {
+	fields := map[string]any{}
+	for _, c := range Columns(table) {
+		fields[c.Name] = c.JSON(r, of)
+	}
+	return fields
+}
+
+func timestamp(when time.Time) string {
+	if when.IsZero() {
+		return ""
+	}
+	return when.Format("2006-01-02T15:04:05.000000")
+}
+
+// number formats a cell: all digits, nothing for NaN.
+func number(x float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	if math.IsInf(x, 0) {
+		return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(x, 'g', -1, 64)), "+")
+	}
+	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
+// escape keeps a string from a file from being read as a formula by a spreadsheet.
+func escape(s string) string {
+	if s != "" {
+		switch s[0] {
+		case '=', '+', '-', '@', '\t', '\r':
+			return "'" + s
+		}
+	}
+	return s
+}

@@ -1,0 +1,48 @@
+package report
+
+import (
+	"math"
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+)
+
+// Compatible returns a result with what WeightWatcher writes for fits that failed: -1,
+// which it calls over-trained and averages, and an infinite exponent as a success. The
+// result given stays as it is.
+func Compatible(res *engine.Result) *engine.Result {
+	out := *res
+	out.Rows = make([][]engine.Row, len(res.Rows))
+	for k := range res.Rows {
+		out.Rows[k] = slices.Clone(res.Rows[k])
+		for i := range out.Rows[k] {
+			compatible(&out.Rows[k][i])
+		}
+	}
+	return &out
+}
+
+func compatible(r *engine.Row) {
+	r.Values = slices.Clone(r.Values)
+	switch r.Status {
+	case engine.RowFailed:
+		for _, name := range []string{"alpha", "D", "sigma", "xmin", "num_pl_spikes"} {
+			r.Set(name, -1)
+		}
+		r.Set("alpha_weighted", -math.Log10(r.Get("spectral_norm")))
+		r.Set("log_alpha_norm", math.Inf(1))
+		r.Reason = ""
+	case engine.RowDegenerate:
+		sign := 1
+		if r.Get("spectral_norm") < 1 {
+			sign = -1
+		}
+		r.Set("alpha", math.Inf(1))
+		r.Set("sigma", math.Inf(1))
+		r.Set("alpha_weighted", math.Inf(sign))
+		r.Set("log_alpha_norm", math.Inf(1))
+		r.Status, r.Reason = engine.RowSuccess, ""
+	case engine.RowRefused:
+		r.Set("num_pl_spikes", -1)
+	}
+}

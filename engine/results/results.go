@@ -1,0 +1,239 @@
+package results
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/internal/atomicfile"
+)
+
+// ErrOld is returned for results of version 0.1.0, which kept tables only. Test with
+// errors.Is.
+var ErrOld = errors.New("results of wwq-fast 0.1.0, which kept tables only: run wwq-fast analyze again")
+
+// Labels are what tables say beside numbers.
+type Labels struct {
+	Model  string // the name of the model
+	Compat bool   // failed fits are written as WeightWatcher writes them
+}
+
+// Add adds a file, with a path below the folder of the results, to those that are to be
+// published together.
+type Add func(name string, write func(io.Writer) error) error
+
+// A Writer takes in the rows of one run. It is an [engine.Sink].
+type Writer struct {
+	dir  string         // of the results
+	temp string         // of the unfinished run
+	made atomicfile.Set // the folders made for it
+	run  Run
+	file *os.File
+	out  *bufio.Writer
+	enc  *json.Encoder
+}
+
+// Create begins a run whose results are to be published in the folder dir, which is
+// created. The rows of the run are those of the plan, or of a part of it.
+func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Options, labels Labels) (*Writer, error) {
+	id := make([]byte, 4)
+	_, _ = rand.Read(id) // never fails
+	w := &Writer{dir: dir, run: Run{
+		Version: version, ID: hex.EncodeToString(id),
+		Model: src.Path, ModelName: labels.Model, Format: src.Format,
+		Options: opts, Compat: labels.Compat, Plan: plan.Tensors,
+	}}
+	for _, f := range src.Files {
+		w.run.Files = append(w.run.Files, File{f.Name, f.Size, f.HeaderSHA256})
+	}
+	w.run.RowFiles = []string{path.Join(rowsName, w.run.ID+".jsonl")}
+	w.temp = filepath.Join(dir, ".run-"+w.run.ID)
+	if err := w.create(); err != nil {
+		w.Discard()
+		return nil, err
+	}
+	return w, nil
+}
+
+// create makes the folder of the unfinished run.
+func (w *Writer) create() error {
+	if err := w.made.MkdirAll(filepath.Join(w.temp, rowsName)); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(w.temp, runName))
+	if err != nil {
+		return err
+	}
+	err = w.run.write(f)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	if w.file, err = os.Create(filepath.Join(w.temp, filepath.FromSlash(w.run.RowFiles[0]))); err != nil {
+		return err
+	}
+	w.out = bufio.NewWriter(w.file)
+	w.enc = json.NewEncoder(w.out)
+	w.enc.SetEscapeHTML(false)
+	return nil
+}
+
+// Row writes a row, so that it survives the process.
+func (w *Writer) Row(r engine.Row) error { return w.line(lineOf(&r)) }
+
+// Tensor writes what became of a tensor without rows.
+func (w *Writer) Tensor(r engine.TensorRecord) error {
+	return w.line(line{Tensor: &tensorLine{Name: r.Tensor, SHA256: r.SHA256, Reason: r.Reason}})
+}
+
+func (w *Writer) line(l line) error {
+	if err := w.enc.Encode(l); err != nil {
+		return err
+	}
+	return w.out.Flush()
+}
+
+// Finish ends the rows with the outcome of the run and returns its result.
+func (w *Writer) Finish(o *engine.Outcome) (*engine.Result, error) {
+	outcome := outcomeOf(o)
+	err := w.line(line{Outcome: &outcome})
+	if e := w.file.Close(); err == nil {
+		err = e
+	}
+	w.file = nil
+	if err != nil {
+		return nil, err
+	}
+	_, res, err := Open(w.temp)
+	if err != nil {
+		return nil, err
+	}
+	w.run.Outcome, w.run.Tensors = &outcome, res.Tensors
+	return res, nil
+}
+
+// Publish puts the finished run, and the files that render adds, in the place of what
+// the folder of the results held. Either all of them appear or, on an error, none:
+// earlier ones stay as they were.
+func (w *Writer) Publish(render func(Add) error) error {
+	old, _ := readRun(w.dir)
+	err := publish(w.dir, func(add Add) error {
+		for _, name := range w.run.RowFiles {
+			if err := add(name, func(out io.Writer) error { return copyFile(out, filepath.Join(w.temp, filepath.FromSlash(name))) }); err != nil {
+				return err
+			}
+		}
+		if err := add(runName, w.run.write); err != nil {
+			return err
+		}
+		return render(add)
+	})
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		for _, name := range old.RowFiles {
+			if !slices.Contains(w.run.RowFiles, name) {
+				_ = os.Remove(filepath.Join(w.dir, filepath.FromSlash(name)))
+			}
+		}
+	}
+	return nil
+}
+
+func copyFile(out io.Writer, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(out, f)
+	return err
+}
+
+// Discard removes the folder of the unfinished run, and that of the results if it was
+// made for it and is empty. It is to be called after Publish, too.
+func (w *Writer) Discard() {
+	if w.file != nil {
+		w.file.Close()
+		w.file = nil
+	}
+	_ = os.RemoveAll(w.temp)
+	w.made.Discard()
+}
+
+// Publish puts the files that render adds into the results folder dir: all of them or,
+// on an error, none.
+func Publish(dir string, render func(Add) error) error { return publish(dir, render) }
+
+func publish(dir string, render func(Add) error) error {
+	var set atomicfile.Set
+	defer set.Discard()
+	if err := render(func(name string, write func(io.Writer) error) error {
+		return set.Add(filepath.Join(dir, filepath.FromSlash(name)), write)
+	}); err != nil {
+		return err
+	}
+	return set.Commit()
+}
+
+// Open reads the run in the folder dir and merges its rows. Results of version 0.1.0 give
+// an error that wraps ErrOld, a folder without results one that wraps fs.ErrNotExist, and
+// files that are not as this package writes them one of class checkpoint.ErrCorrupt or
+// checkpoint.ErrUnsupported.
+func Open(dir string) (*Run, *engine.Result, error) {
+	run, err := readRun(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan := &engine.Plan{Tensors: run.Plan}
+	r := newReader(plan, run.Options.Levels)
+	for _, name := range run.RowFiles {
+		if err := r.file(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			return nil, nil, err
+		}
+	}
+	res := &engine.Result{Source: run.source(), Options: run.Options, Levels: run.Options.Levels, Outcome: r.outcome(len(run.RowFiles))}
+	res.Tensors, res.Rows = engine.Merge(plan, res.Levels, r.rows, r.records)
+	return run, res, nil
+}
+
+// outcome returns that of all writers: the first's environment, the longest time, all
+// warnings; interrupted if some writer was, or did not come to its end.
+func (c *content) outcome(writers int) engine.Outcome {
+	var all engine.Outcome
+	for i := range c.outcomes {
+		o := c.outcomes[i].engine()
+		if i == 0 {
+			all = o
+			continue
+		}
+		all.Elapsed = max(all.Elapsed, o.Elapsed)
+		all.Interrupted = all.Interrupted || o.Interrupted
+		for _, w := range o.Warnings {
+			if !slices.Contains(all.Warnings, w) {
+				all.Warnings = append(all.Warnings, w)
+			}
+		}
+	}
+	all.Interrupted = all.Interrupted || len(c.outcomes) < writers
+	return all
+}
+
+// Check reports whether results can be written to the folder dir. It leaves nothing
+// behind.
+func Check(dir string) error {
+	var set atomicfile.Set
+	defer set.Discard()
+	return set.Add(filepath.Join(dir, "metrics", "probe"), func(io.Writer) error { return nil })
+}

@@ -1,0 +1,131 @@
+package spectrum
+
+import "github.com/wwq-fast/wwq-fast/internal/kernel"
+
+// A Matrix is a matrix of finite numbers that is read in panels across its larger side,
+// each panel as often as needed.
+type Matrix interface {
+	// Dims returns the dimensions, neither of them negative.
+	Dims() (rows, cols int)
+	// Align returns the number of rows or columns, along the larger side, at whose
+	// multiples panels begin: from 1 to 1024.
+	Align() int
+	// Panel writes a panel to dst in row-major order: rows first to first+count-1,
+	// count×cols, if rows >= cols; columns first to first+count-1, rows×count,
+	// otherwise.
+	Panel(dst []float32, first, count int)
+}
+
+// An IntMatrix is a unit times a matrix of integers, which are read instead of the
+// matrix, so that its Gram matrix is exact but for one rounding of each element.
+type IntMatrix interface {
+	Matrix
+	// Unit returns what the integers are multiples of.
+	Unit() float64
+	// Max bounds the magnitude of the integers. It is at most 32767.
+	Max() int
+	// Panel8 writes a panel of integers as Panel does, and returns the sum of their
+	// squares, exactly. It is called if Max is at most 127.
+	Panel8(dst []int8, first, count int) (squares float64)
+	// Panel16 is Panel8 for a Max above 127. It costs about twice as much.
+	Panel16(dst []int16, first, count int) (squares float64)
+}
+
+// A WideMatrix holds numbers that float32 cannot hold.
+type WideMatrix interface {
+	Matrix
+	// Panel64 writes a panel as Panel does, in float64.
+	Panel64(dst []float64, first, count int)
+}
+
+// Dense is a matrix in memory, row after row.
+type Dense struct {
+	Rows, Cols int
+	W          []float32
+}
+
+// Dims returns the dimensions.
+func (d Dense) Dims() (rows, cols int) { return d.Rows, d.Cols }
+
+// Align returns 1: panels begin anywhere.
+func (Dense) Align() int { return 1 }
+
+// Panel writes a panel, as [Matrix] says.
+func (d Dense) Panel(dst []float32, first, count int) {
+	if d.Rows >= d.Cols {
+		copy(dst, d.W[first*d.Cols:][:count*d.Cols])
+		return
+	}
+	for i := range d.Rows {
+		copy(dst[i*count:][:count], d.W[i*d.Cols+first:])
+	}
+}
+
+// A shape is what the steps of a computation ask of the dimensions of a matrix.
+type shape struct {
+	tall        bool // at least as many rows as columns
+	short, long int  // the smaller and the larger side
+	panel       int  // rows or columns of a panel, but for the last
+}
+
+func shapeOf(m Matrix) shape {
+	rows, cols := m.Dims()
+	s := shape{tall: rows >= cols, short: min(rows, cols), long: max(rows, cols)}
+	s.panel = max(1, min(PanelLength(s.short, m.Align()), s.long))
+	return s
+}
+
+// panels calls f for each panel of a matrix.
+func (s shape) panels(f func(first, count int)) {
+	for first := 0; first < s.long; first += s.panel {
+		f(first, min(s.panel, s.long-first))
+	}
+}
+
+// stride returns the length of a row of a panel of count rows or columns.
+func (s shape) stride(count int) int {
+	if s.tall {
+		return s.short
+	}
+	return count
+}
+
+// PanelLength returns how many rows or columns of length k one panel holds: 4 MiB
+// in float64 where that is 256 to 1024 of them, and a multiple of align. Fewer would make
+// the update of the k×k Gram matrix memory-bound, more would leave the cache.
+func PanelLength(k, align int) int {
+	length := min(max(1<<19/max(k, 1), 256), 1024)
+	return max(length/align, 1) * align
+}
+
+// panel64 writes a panel to dst in float64 and returns the sum of the squares of its
+// elements.
+func (ws *Workspace) panel64(m Matrix, dst []float64, first, count int) (squares float64) {
+	if wide, ok := m.(WideMatrix); ok {
+		wide.Panel64(dst, first, count)
+		for _, v := range dst {
+			squares += v * v
+		}
+		return squares
+	}
+	single := ws.single[:len(dst)]
+	m.Panel(single, first, count)
+	return kernel.Widen(dst, single)
+}
+
+// integers64 writes a panel of integers to dst in float64.
+func (ws *Workspace) integers64(m IntMatrix, dst []float64, first, count int) {
+	if m.Max() <= maxInt8 {
+		codes := ws.codes[:len(dst)]
+		m.Panel8(codes, first, count)
+		for i, v := range codes {
+			dst[i] = float64(v)
+		}
+		return
+	}
+	codes := ws.codes16[:len(dst)]
+	m.Panel16(codes, first, count)
+	for i, v := range codes {
+		dst[i] = float64(v)
+	}
+}

@@ -1,0 +1,178 @@
+// Package weights reads stored tensors as matrices of weights: the one place where
+// bytes become numbers, and numbers dequantized ones.
+//
+// A [Tensor] is the stored form of one matrix in memory. [Tensor.Each] walks over its
+// weights in pieces that fit into the first-level cache, so that decoding, quantizing,
+// measuring and converting a piece find in cache what the step before left there.
+// [Matrix] is the same walk in the form that package spectrum reads: panel by panel,
+// dequantized on the way. No dequantized copy of a tensor exists.
+package weights
+
+import (
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+)
+
+// pieceLength is how many weights go through all steps together: 32 KiB in float32.
+const pieceLength = 1 << 13
+
+// A Tensor is one matrix of stored weights, row after row. It is safe for concurrent
+// use as long as nobody writes to its bytes.
+type Tensor struct {
+	Data       []byte
+	Encoding   checkpoint.Encoding
+	Rows, Cols int
+	// Bounds is the range of all weights, if known: Range returns it without a walk.
+	Bounds *quant.Range
+}
+
+// Dims returns the dimensions of the matrix.
+func (t *Tensor) Dims() (rows, cols int) { return t.Rows, t.Cols }
+
+// Range returns the range of all weights, which it finds in one walk unless Bounds is
+// set.
+func (t *Tensor) Range() quant.Range {
+	if t.Bounds != nil {
+		return *t.Bounds
+	}
+	var r quant.Range
+	first := true
+	t.Each(1, func(p quant.Piece) {
+		if part := quant.RangeOf(p.W); first {
+			r, first = part, false
+		} else {
+			r = r.Union(part)
+		}
+	})
+	return r
+}
+
+// Each decodes the matrix and calls f for each piece, in row-major order. Rows are cut
+// at multiples of align columns only. f may write to the weights of the piece but not
+// keep them. It allocates one piece, 32 KiB unless align is larger.
+func (t *Tensor) Each(align int, f func(p quant.Piece)) {
+	w := walk{t: t, align: align}
+	w.panel(0, t.Rows, 0, t.Cols, f)
+}
+
+// A walk goes over panels of a tensor, with a buffer that it keeps from panel to panel.
+type walk struct {
+	t     *Tensor
+	align int // columns at whose multiples a row may be cut
+	buf   []float32
+}
+
+// panel calls f for the pieces of rows×cols weights from (row, col) on.
+func (w *walk) panel(row, rows, col, cols int, f func(p quant.Piece)) {
+	perBlock, _ := w.t.Encoding.Block()
+	step := lcm(max(1, w.align), perBlock)
+	length := max(pieceLength/step, 1) * step
+	if len(w.buf) < length {
+		w.buf = make([]float32, length)
+	}
+	if cols == w.t.Cols && cols <= w.t.Rows && cols%step == 0 {
+		w.run(row, rows*cols, length, f)
+		return
+	}
+	w.rows(row, rows, col, cols, length, f)
+}
+
+// run calls f for the pieces of count weights that lie together in memory, from the
+// first of a row on, each of the given length but for the last.
+func (w *walk) run(row, count, length int, f func(p quant.Piece)) {
+	t := w.t
+	for at := 0; at < count; at += length {
+		n := min(length, count-at)
+		from := row*t.Cols + at
+		t.decode(w.buf[:n], from)
+		f(quant.Piece{W: w.buf[:n], Row: from / t.Cols, Col: from % t.Cols, Width: t.Cols})
+	}
+}
+
+// rows calls f for the pieces of a panel whose rows lie apart in memory, or have ends at
+// which a piece must end, too: as many rows as fit into a piece, but parts of a row where
+// not one does.
+func (w *walk) rows(row, rows, col, cols, length int, f func(p quant.Piece)) {
+	t := w.t
+	p := quant.Piece{First: col, Width: cols}
+	have := 0
+	flush := func() {
+		if have > 0 {
+			p.W = w.buf[:have]
+			f(p)
+		}
+		have = 0
+	}
+	for i := row; i < row+rows; i++ {
+		for j := 0; j < cols; {
+			n := min(length, cols-j)
+			if have+n > length {
+				flush()
+			}
+			if have == 0 {
+				p.Row, p.Col = i, col+j
+			}
+			t.decode(w.buf[have:have+n], i*t.Cols+col+j)
+			have += n
+			j += n
+		}
+	}
+	flush()
+}
+
+// decode writes the len(dst) weights from index from on to dst. Both must be multiples
+// of the weights of a block.
+func (t *Tensor) decode(dst []float32, from int) {
+	weights, bytes := t.Encoding.Block()
+	t.Encoding.Decode(dst, t.Data[from/weights*bytes:][:len(dst)/weights*bytes])
+}
+
+func lcm(a, b int) int {
+	x, y := a, b
+	for y != 0 {
+		x, y = y, x%y
+	}
+	return a / x * b
+}
+
+// Slices returns the matrices of a convolution whose stored form is [rows, cols,
+// slices], each as a tensor of its own. They share one copy of the data.
+func Slices(data []byte, enc checkpoint.Encoding, rows, cols, slices int) []Tensor {
+	weights, size := enc.Block()
+	if weights > 1 { // blocks run across slices: take them apart
+		decoded := make([]float32, rows*cols*slices)
+		enc.Decode(decoded, data)
+		data = make([]byte, 4*len(decoded))
+		checkpoint.F32.Encode(data, decoded)
+		enc, size = checkpoint.F32.Encoding(), 4
+	}
+	gathered := make([]byte, len(data))
+	n := rows * cols
+	all := make([]Tensor, slices)
+	for s := range slices {
+		part := gathered[s*n*size : (s+1)*n*size]
+		for e := range n {
+			copy(part[e*size:][:size], data[(e*slices+s)*size:])
+		}
+		all[s] = Tensor{Data: part, Encoding: enc, Rows: rows, Cols: cols}
+	}
+	return all
+}
+
+// Matrices returns the matrices of a tensor stored as [count, rows, cols], such as the
+// experts of a layer, which share its data.
+func Matrices(data []byte, enc checkpoint.Encoding, rows, cols, count int) []Tensor {
+	weights, bytes := enc.Block()
+	size := rows * cols / weights * bytes
+	all := make([]Tensor, count)
+	for i := range all {
+		all[i] = Tensor{Data: data[i*size:][:size], Encoding: enc, Rows: rows, Cols: cols}
+	}
+	return all
+}
+
+// Size returns how many bytes the rows×cols matrices of an encoding take.
+func Size(enc checkpoint.Encoding, rows, cols int) int64 {
+	weights, bytes := enc.Block()
+	return int64(rows) * int64(cols) / int64(weights) * int64(bytes)
+}
