@@ -11,7 +11,7 @@ import (
 )
 
 func available() []Backend {
-	return []Backend{twoStage{shim{name: "shim"}, twostage.Chosen}, shim{name: "shim"}, netlib{}, goBackend{}}
+	return []Backend{twoStage{shim{name: "shim"}, twostage.Sets()[0]}, shim{name: "shim"}, netlib{}, goBackend{}}
 }
 
 // netlib is gonum's netlib binding over LAPACKE. LAPACKE's row-major path copies

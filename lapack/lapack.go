@@ -26,6 +26,10 @@ import (
 // (info > 0). Test with errors.Is.
 var ErrNotConverged = errors.New("not converged")
 
+// ErrNotFinite is returned for a matrix that holds a NaN or an infinity. Test with
+// errors.Is.
+var ErrNotFinite = errors.New("matrix is not finite")
+
 // MaxN is the largest order that a backend with 32-bit indices can take: the
 // largest n with n*n < 2^31.
 const MaxN = 46340

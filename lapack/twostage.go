@@ -3,6 +3,8 @@
 package lapack
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 
 	"github.com/wwq-fast/wwq-fast/internal/twostage"
@@ -18,7 +20,7 @@ type twoStage struct {
 func (twoStage) Name() string { return "twostage" }
 
 // SIMD returns the name of the instruction set that the twostage backend runs.
-func SIMD() string { return twostage.SIMD() }
+func SIMD() string { return twostage.Sets()[0].String() }
 
 func (t twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
 	return t.SymEigenvaluesOn(1, n, a, lda, w)
@@ -31,17 +33,22 @@ func (t twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) err
 // SymEigenvaluesOn takes no more threads than n/256.
 func (t twoStage) SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) error {
 	checkSym(n, len(a), lda, len(w))
-	if err := t.set.Eigenvalues64(n, a, lda, w, threads); err != nil {
-		return infoError("twostage", 1)
-	}
-	return nil
+	return twostageError(t.set.Eigenvalues64(n, a, lda, w, threads))
 }
 
 // SymEigenvalues32On takes no more threads than n/256.
 func (t twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error {
 	checkSym(n, len(a), lda, len(w))
-	if err := t.set.Eigenvalues32(n, a, lda, w, threads); err != nil {
-		return infoError("twostage", 1)
+	return twostageError(t.set.Eigenvalues32(n, a, lda, w, threads))
+}
+
+// twostageError gives an error of package twostage the sentinel of this one.
+func twostageError(err error) error {
+	switch {
+	case errors.Is(err, twostage.ErrNotFinite):
+		return fmt.Errorf("%w: %w", ErrNotFinite, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNotConverged, err)
 	}
 	return nil
 }
