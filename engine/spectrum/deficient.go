@@ -4,21 +4,19 @@ import (
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/internal/modp"
-	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
 // rank returns the rank modulo a prime of the part of m that has only the rows or
 // columns live of the smaller side: of its Gram matrix, which has the same rank
-// over the rationals. It works in ws.gram, where the compressed Gram matrix of whole
-// numbers still stands if the solver has left it there; else it reads the matrix again.
-func (s *Solver) rank(ws *Workspace, m Matrix, live []int) int {
+// over the rationals. It works in ws.gram, where the compressed Gram matrix still stands
+// if it is intact; that of integers is then taken as it is, else the matrix is read again.
+func (s *Solver) rank(ws *Workspace, m Matrix, live []int, intact bool) int {
 	k, r := m.short(), len(live)
-	_, preserved := s.LAPACK.(lapack.Preserving)
 	switch {
 	case m.Integers == nil:
 		s.accumulateResidues(ws, m)
 		compress(ws.gram, k, live)
-	case !preserved:
+	case !intact:
 		s.accumulateIntegers(ws, m, 1)
 		compress(ws.gram, k, live)
 	}

@@ -183,8 +183,8 @@ func Bytes(rows, cols int, precision Precision) int64 {
 // memory with ws.
 func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	k := m.short()
-	if k > lapack.MaxN {
-		return nil, fmt.Errorf("the smaller side, %d, is above %d, the limit of 32-bit LAPACK indices", k, lapack.MaxN)
+	if most := s.LAPACK.MaxOrder(); k > most {
+		return nil, fmt.Errorf("the smaller side, %d, is above %d, the largest order that %s takes", k, most, s.LAPACK.Name())
 	}
 	sp := &Spectrum{Method: Gram}
 	if k == 0 {
@@ -210,14 +210,15 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	}
 	if r > 0 {
 		compress(ws.gram, k, live)
-		if err := s.eigenvalues(r, ws.gram, sp.Lambda[k-r:]); err != nil {
+		intact, err := s.eigenvalues(r, ws.gram, sp.Lambda[k-r:])
+		if err != nil {
 			return nil, err
 		}
 		small := 0
 		for small < r && sp.Lambda[k-r+small] < gramLimit*sp.Lambda[k-1] {
 			small++
 		}
-		if small > 0 && s.rank(ws, m, live) == r-small {
+		if small > 0 && s.rank(ws, m, live, intact) == r-small {
 			sp.Method = GramRank
 			clear(sp.Lambda[k-r : k-r+small])
 		} else if small > 0 {
@@ -241,23 +242,25 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 // solverRows is how many rows of a matrix make it worth one more core.
 const solverRows = 512
 
-// eigenvalues computes those of the n×n matrix g on as many cores as may be had.
-func (s *Solver) eigenvalues(n int, g, w []float64) (err error) {
+// eigenvalues computes those of the n×n matrix g on as many cores as may be had. intact
+// reports whether g is as it was.
+func (s *Solver) eigenvalues(n int, g, w []float64) (intact bool, err error) {
 	threaded, ok := s.LAPACK.(lapack.Threaded)
 	if !ok {
 		return s.LAPACK.SymEigenvalues(n, g, n, w)
 	}
-	s.withCores(n/solverRows, func(threads int) { err = threaded.SymEigenvaluesOn(threads, n, g, n, w) })
-	return err
+	s.withCores(n/solverRows, func(threads int) { intact, err = threaded.SymEigenvaluesOn(threads, n, g, n, w) })
+	return intact, err
 }
 
 // eigenvalues32 does the same in float32.
 func (s *Solver) eigenvalues32(n int, g, w []float32) (err error) {
 	threaded, ok := s.LAPACK.(lapack.Threaded)
 	if !ok {
-		return s.LAPACK.SymEigenvalues32(n, g, n, w)
+		_, err = s.LAPACK.SymEigenvalues32(n, g, n, w)
+		return err
 	}
-	s.withCores(n/solverRows, func(threads int) { err = threaded.SymEigenvalues32On(threads, n, g, n, w) })
+	s.withCores(n/solverRows, func(threads int) { _, err = threaded.SymEigenvalues32On(threads, n, g, n, w) })
 	return err
 }
 
