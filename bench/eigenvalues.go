@@ -102,14 +102,14 @@ func openEigenvalues[T float32 | float64](use []lapack.Backend, n int) *inputs {
 	return in
 }
 
-func eigenvalues[T float32 | float64](b lapack.Backend, n int, a, w []T) error {
+func eigenvalues[T float32 | float64](b lapack.Backend, n int, a, w []T) (err error) {
 	switch a := any(a).(type) {
 	case []float64:
-		return b.SymEigenvalues(n, a, n, any(w).([]float64))
+		_, err = b.SymEigenvalues(n, a, n, any(w).([]float64))
 	case []float32:
-		return b.SymEigenvalues32(n, a, n, any(w).([]float32))
+		_, err = b.SymEigenvalues32(n, a, n, any(w).([]float32))
 	}
-	return nil
+	return err
 }
 
 // gramMatrix returns the Gram matrix of an n×n matrix as [WriteSynthetic] makes

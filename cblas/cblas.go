@@ -1,7 +1,7 @@
 // Package cblas binds the level-3 BLAS operations that the engine needs, the
 // symmetric rank-k update that forms Gram matrices and the matrix product, to the
-// libraries that can do them. Each library is a [Backend] with a name; a program lists them with
-// [Names] and takes one with [Lookup]. There is no global current backend: an
+// libraries that can do them. Each library is a [Backend] with a name; a program lists
+// them with [Names] and takes one with [Lookup]. There is no global current backend: an
 // embedding program passes the one it wants.
 //
 // Backends, where present:
@@ -17,10 +17,9 @@
 package cblas
 
 import (
-	"fmt"
-	"strings"
-
 	"gonum.org/v1/gonum/blas"
+
+	"github.com/wwq-fast/wwq-fast/internal/named"
 )
 
 // A Backend computes products of matrices. The methods are those of gonum's
@@ -46,26 +45,10 @@ type Backend interface {
 var backends = available()
 
 // Names returns the names of the backends of this build, the default first.
-func Names() []string {
-	names := make([]string, len(backends))
-	for i, b := range backends {
-		names[i] = b.Name()
-	}
-	return names
-}
+func Names() []string { return named.Names(backends) }
 
 // Lookup returns the backend called name; the empty name is the default one.
-func Lookup(name string) (Backend, error) {
-	if name == "" {
-		return backends[0], nil
-	}
-	for _, b := range backends {
-		if b.Name() == name {
-			return b, nil
-		}
-	}
-	return nil, fmt.Errorf("cblas: no backend %q in this build; there are %s", name, strings.Join(Names(), ", "))
-}
+func Lookup(name string) (Backend, error) { return named.Lookup("cblas", backends, name) }
 
 // Info describes the linked C library and how it is set up.
 type Info struct {

@@ -5,5 +5,5 @@ package lapack
 import "github.com/wwq-fast/wwq-fast/internal/twostage"
 
 func available() []Backend {
-	return []Backend{twoStage{shim{name: "accelerate"}, twostage.Chosen}, shim{name: "accelerate"}, goBackend{}}
+	return []Backend{twoStage{shim{name: "accelerate"}, twostage.Sets()[0]}, shim{name: "accelerate"}, goBackend{}}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func available() []Backend {
-	return []Backend{twoStage{shim{name: "shim"}, twostage.Chosen}, shim{name: "shim"}, netlib{}, goBackend{}}
+	return []Backend{twoStage{shim{name: "shim"}, twostage.Sets()[0]}, shim{name: "shim"}, netlib{}, goBackend{}}
 }
 
 // netlib is gonum's netlib binding over LAPACKE. LAPACKE's row-major path copies
@@ -22,36 +22,45 @@ type netlib struct{}
 
 func (netlib) Name() string { return "netlib" }
 
-func (netlib) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
-	checkSym(n, len(a), lda, len(w))
+func (netlib) MaxOrder() int { return maxOrder32 }
+
+func (netlib) SymEigenvalues(n int, a []float64, lda int, w []float64) (intact bool, err error) {
+	checkSym(maxOrder32, n, len(a), lda, len(w))
 	if n == 0 {
-		return nil
+		return true, nil
+	}
+	if err := finiteSym(n, a, lda); err != nil {
+		return true, err
 	}
 	work, iwork := make([]float64, 2*n+1), make([]int32, 1)
 	if !lapacke.Dsyevd('N', 'U', n, a, lda, w, work, len(work), iwork, len(iwork)) {
-		return infoError("dsyevd", 1)
+		return false, infoError("dsyevd", 1)
 	}
-	return nil
+	return false, nil
 }
 
-func (netlib) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
-	checkSym(n, len(a), lda, len(w))
+func (netlib) SymEigenvalues32(n int, a []float32, lda int, w []float32) (intact bool, err error) {
+	checkSym(maxOrder32, n, len(a), lda, len(w))
 	if n == 0 {
-		return nil
+		return true, nil
+	}
+	if err := finiteSym(n, a, lda); err != nil {
+		return true, err
 	}
 	work, iwork := make([]float32, 2*n+1), make([]int32, 1)
 	if !lapacke.Ssyevd('N', 'U', n, a, lda, w, work, len(work), iwork, len(iwork)) {
-		return infoError("ssyevd", 1)
+		return false, infoError("ssyevd", 1)
 	}
-	return nil
+	return false, nil
 }
-
-func (netlib) Error32(n int) float64 { return libraryError32(n) }
 
 func (netlib) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {
 		return nil
+	}
+	if err := finiteGeneral(m, n, a, lda); err != nil {
+		return err
 	}
 	// The vectors are not wanted, but some LAPACKE versions check the stride of
 	// V^T all the same (OpenBLAS issue 5051).
@@ -69,6 +78,9 @@ func (netlib) QR(m, n int, a []float64, lda int) error {
 	checkGeneral(m, n, len(a), lda)
 	if min(m, n) == 0 {
 		return nil
+	}
+	if err := finiteGeneral(m, n, a, lda); err != nil {
+		return err
 	}
 	var impl nllapack.Implementation
 	tau, query := make([]float64, min(m, n)), make([]float64, 1)

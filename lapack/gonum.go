@@ -13,10 +13,15 @@ type goBackend struct{}
 
 func (goBackend) Name() string { return "gonum" }
 
-func (goBackend) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
-	checkSym(n, len(a), lda, len(w))
+func (goBackend) MaxOrder() int { return math.MaxInt32 }
+
+func (goBackend) SymEigenvalues(n int, a []float64, lda int, w []float64) (intact bool, err error) {
+	checkSym(math.MaxInt32, n, len(a), lda, len(w))
 	if n == 0 {
-		return nil
+		return true, nil
+	}
+	if err := finiteSym(n, a, lda); err != nil {
+		return true, err
 	}
 	shift := scaleToOne(n, n, a, lda, true)
 	var impl gonum.Implementation
@@ -24,23 +29,25 @@ func (goBackend) SymEigenvalues(n int, a []float64, lda int, w []float64) error 
 	impl.Dsytrd(blas.Upper, n, a, lda, w[:n], e, tau, query, -1)
 	work := make([]float64, int(query[0]))
 	impl.Dsytrd(blas.Upper, n, a, lda, w[:n], e, tau, work, len(work))
-	return sterf(w[:n], e, shift)
+	return false, sterf(w[:n], e, shift)
 }
 
 // SymEigenvalues32 works in float64, on an n×n copy.
-func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
-	checkSym(n, len(a), lda, len(w))
+func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) (intact bool, err error) {
+	checkSym(math.MaxInt32, n, len(a), lda, len(w))
 	a64, w64 := make([]float64, n*n), make([]float64, n)
 	for i := range n {
 		for j := i; j < n; j++ {
 			a64[i*n+j] = float64(a[i*lda+j])
 		}
 	}
-	err := g.SymEigenvalues(n, a64, max(1, n), w64)
+	if _, err := g.SymEigenvalues(n, a64, max(1, n), w64); err != nil {
+		return true, err
+	}
 	for i, v := range w64 {
 		w[i] = float32(v)
 	}
-	return err
+	return true, nil
 }
 
 // SingularValues reduces a to a bidiagonal matrix B and takes the eigenvalues of
@@ -48,13 +55,13 @@ func (g goBackend) SymEigenvalues32(n int, a []float32, lda int, w []float32) er
 // diagonal, whose eigenvalues are plus and minus the singular values. gonum's
 // Dgesvd (v0.17.0) is not used: on some rank-deficient matrices its Dbdsqr
 // returns, without an error, values that are wrong in the third digit.
-// Error32 is that of rounding the matrix and the result: between them is float64.
-func (goBackend) Error32(int) float64 { return 4 * ulp32 }
-
 func (goBackend) SingularValues(m, n int, a []float64, lda int, s []float64) error {
 	k := checkSingular(m, n, len(a), lda, len(s))
 	if k == 0 {
 		return nil
+	}
+	if err := finiteGeneral(m, n, a, lda); err != nil {
+		return err
 	}
 	shift := scaleToOne(m, n, a, lda, false)
 	var impl gonum.Implementation
@@ -84,6 +91,9 @@ func (goBackend) QR(m, n int, a []float64, lda int) error {
 	checkGeneral(m, n, len(a), lda)
 	if min(m, n) == 0 {
 		return nil
+	}
+	if err := finiteGeneral(m, n, a, lda); err != nil {
+		return err
 	}
 	var impl gonum.Implementation
 	tau, query := make([]float64, min(m, n)), make([]float64, 1)

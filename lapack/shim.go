@@ -27,75 +27,97 @@ type shim struct{ name string }
 
 func (s shim) Name() string { return s.name }
 
-func (shim) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
-	checkSym(n, len(a), lda, len(w))
+func (shim) MaxOrder() int { return maxOrder32 }
+
+func (shim) SymEigenvalues(n int, a []float64, lda int, w []float64) (intact bool, err error) {
+	checkSym(maxOrder32, n, len(a), lda, len(w))
 	if n == 0 {
-		return nil
+		return true, nil
 	}
-	var size C.double
-	var isize C.int
-	info := C.wwq_dsyevd(C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&w[0]), &size, -1, &isize, -1)
-	if info != 0 {
-		return infoError("dsyevd", int(info))
+	if err := finiteSym(n, a, lda); err != nil {
+		return true, err
 	}
-	work, iwork := make([]float64, int(size)), make([]C.int, int(isize))
-	info = C.wwq_dsyevd(C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&w[0]),
-		(*C.double)(&work[0]), C.int(len(work)), &iwork[0], C.int(len(iwork)))
-	return infoError("dsyevd", int(info))
+	return false, infoError("dsyevd", dsyevd(n, a, lda, w))
 }
 
-func (shim) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
-	checkSym(n, len(a), lda, len(w))
+func (shim) SymEigenvalues32(n int, a []float32, lda int, w []float32) (intact bool, err error) {
+	checkSym(maxOrder32, n, len(a), lda, len(w))
 	if n == 0 {
-		return nil
+		return true, nil
 	}
-	var size C.float
-	var isize C.int
-	info := C.wwq_ssyevd(C.int(n), (*C.float)(&a[0]), C.int(lda), (*C.float)(&w[0]), &size, -1, &isize, -1)
-	if info != 0 {
-		return infoError("ssyevd", int(info))
+	if err := finiteSym(n, a, lda); err != nil {
+		return true, err
 	}
-	// A float32 cannot hold every size exactly, so the answer may be rounded down.
-	work, iwork := make([]float32, int(size)+64+int(size)>>20), make([]C.int, int(isize))
-	info = C.wwq_ssyevd(C.int(n), (*C.float)(&a[0]), C.int(lda), (*C.float)(&w[0]),
-		(*C.float)(&work[0]), C.int(len(work)), &iwork[0], C.int(len(iwork)))
-	return infoError("ssyevd", int(info))
+	return false, infoError("ssyevd", ssyevd(n, a, lda, w))
 }
-
-func (shim) Error32(n int) float64 { return libraryError32(n) }
 
 func (shim) SingularValues(m, n int, a []float64, lda int, s []float64) error {
-	k := checkSingular(m, n, len(a), lda, len(s))
-	if k == 0 {
+	if checkSingular(m, n, len(a), lda, len(s)) == 0 {
 		return nil
 	}
-	var size C.double
-	iwork := make([]C.int, 8*k)
-	info := C.wwq_dgesdd(C.int(n), C.int(m), (*C.double)(&a[0]), C.int(lda), (*C.double)(&s[0]), &size, -1, &iwork[0])
-	if info != 0 {
-		return infoError("dgesdd", int(info))
+	if err := finiteGeneral(m, n, a, lda); err != nil {
+		return err
 	}
-	work := make([]float64, int(size))
-	info = C.wwq_dgesdd(C.int(n), C.int(m), (*C.double)(&a[0]), C.int(lda), (*C.double)(&s[0]),
-		(*C.double)(&work[0]), C.int(len(work)), &iwork[0])
-	return infoError("dgesdd", int(info))
+	return infoError("dgesdd", dgesdd(n, m, a, lda, s))
 }
 
 // QR of a row-major matrix is LQ of the column-major transpose.
 func (shim) QR(m, n int, a []float64, lda int) error {
 	checkGeneral(m, n, len(a), lda)
-	k := min(m, n)
-	if k == 0 {
+	if min(m, n) == 0 {
 		return nil
 	}
-	tau := make([]float64, k)
+	if err := finiteGeneral(m, n, a, lda); err != nil {
+		return err
+	}
+	return infoError("dgelqf", dgelqf(n, m, a, lda))
+}
+
+// The functions below call the routines of the same names with the workspace that
+// those ask for, and return LAPACK's info. Matrices are column-major and not empty, and
+// of symmetric ones the lower triangle is read.
+
+func dsyevd(n int, a []float64, lda int, w []float64) (info int) {
 	var size C.double
-	info := C.wwq_dgelqf(C.int(n), C.int(m), (*C.double)(&a[0]), C.int(lda), (*C.double)(&tau[0]), &size, -1)
-	if info != 0 {
-		return infoError("dgelqf", int(info))
+	var isize C.int
+	if info := C.wwq_dsyevd(C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&w[0]), &size, -1, &isize, -1); info != 0 {
+		return int(info)
+	}
+	work, iwork := make([]float64, int(size)), make([]C.int, int(isize))
+	return int(C.wwq_dsyevd(C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&w[0]),
+		(*C.double)(&work[0]), C.int(len(work)), &iwork[0], C.int(len(iwork))))
+}
+
+func ssyevd(n int, a []float32, lda int, w []float32) (info int) {
+	var size C.float
+	var isize C.int
+	if info := C.wwq_ssyevd(C.int(n), (*C.float)(&a[0]), C.int(lda), (*C.float)(&w[0]), &size, -1, &isize, -1); info != 0 {
+		return int(info)
+	}
+	// A float32 cannot hold every size exactly, so the answer may be rounded down.
+	work, iwork := make([]float32, int(size)+64+int(size)>>20), make([]C.int, int(isize))
+	return int(C.wwq_ssyevd(C.int(n), (*C.float)(&a[0]), C.int(lda), (*C.float)(&w[0]),
+		(*C.float)(&work[0]), C.int(len(work)), &iwork[0], C.int(len(iwork))))
+}
+
+func dgesdd(m, n int, a []float64, lda int, s []float64) (info int) {
+	var size C.double
+	iwork := make([]C.int, 8*min(m, n))
+	if info := C.wwq_dgesdd(C.int(m), C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&s[0]), &size, -1, &iwork[0]); info != 0 {
+		return int(info)
 	}
 	work := make([]float64, int(size))
-	info = C.wwq_dgelqf(C.int(n), C.int(m), (*C.double)(&a[0]), C.int(lda), (*C.double)(&tau[0]),
-		(*C.double)(&work[0]), C.int(len(work)))
-	return infoError("dgelqf", int(info))
+	return int(C.wwq_dgesdd(C.int(m), C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&s[0]),
+		(*C.double)(&work[0]), C.int(len(work)), &iwork[0]))
+}
+
+func dgelqf(m, n int, a []float64, lda int) (info int) {
+	tau := make([]float64, min(m, n))
+	var size C.double
+	if info := C.wwq_dgelqf(C.int(m), C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&tau[0]), &size, -1); info != 0 {
+		return int(info)
+	}
+	work := make([]float64, int(size))
+	return int(C.wwq_dgelqf(C.int(m), C.int(n), (*C.double)(&a[0]), C.int(lda), (*C.double)(&tau[0]),
+		(*C.double)(&work[0]), C.int(len(work))))
 }

@@ -3,6 +3,8 @@
 package lapack
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 
 	"github.com/wwq-fast/wwq-fast/internal/twostage"
@@ -18,36 +20,42 @@ type twoStage struct {
 func (twoStage) Name() string { return "twostage" }
 
 // SIMD returns the name of the instruction set that the twostage backend runs.
-func SIMD() string { return twostage.SIMD() }
+func SIMD() string { return twostage.Sets()[0].String() }
 
-func (t twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
+func (twoStage) MaxOrder() int { return twostage.MaxOrder }
+
+// SymEigenvalues works on a copy of its own layout.
+func (t twoStage) SymEigenvalues(n int, a []float64, lda int, w []float64) (intact bool, err error) {
 	return t.SymEigenvaluesOn(1, n, a, lda, w)
 }
 
-func (t twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
+// SymEigenvalues32 works on a copy of its own layout.
+func (t twoStage) SymEigenvalues32(n int, a []float32, lda int, w []float32) (intact bool, err error) {
 	return t.SymEigenvalues32On(1, n, a, lda, w)
 }
 
 // SymEigenvaluesOn takes no more threads than n/256.
-func (t twoStage) SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) error {
-	checkSym(n, len(a), lda, len(w))
-	if err := t.set.Eigenvalues64(n, a, lda, w, threads); err != nil {
-		return infoError("twostage", 1)
-	}
-	return nil
+func (t twoStage) SymEigenvaluesOn(threads, n int, a []float64, lda int, w []float64) (intact bool, err error) {
+	checkSym(twostage.MaxOrder, n, len(a), lda, len(w))
+	return true, twostageError(t.set.Eigenvalues64(n, a, lda, w, threads))
 }
 
 // SymEigenvalues32On takes no more threads than n/256.
-func (t twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) error {
-	checkSym(n, len(a), lda, len(w))
-	if err := t.set.Eigenvalues32(n, a, lda, w, threads); err != nil {
-		return infoError("twostage", 1)
+func (t twoStage) SymEigenvalues32On(threads, n int, a []float32, lda int, w []float32) (intact bool, err error) {
+	checkSym(twostage.MaxOrder, n, len(a), lda, len(w))
+	return true, twostageError(t.set.Eigenvalues32(n, a, lda, w, threads))
+}
+
+// twostageError gives an error of package twostage the sentinel of this one.
+func twostageError(err error) error {
+	switch {
+	case errors.Is(err, twostage.ErrNotFinite):
+		return fmt.Errorf("twostage: %w", ErrNotFinite)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNotConverged, err)
 	}
 	return nil
 }
-
-// Preserves says that the solver works on a copy of its own layout.
-func (twoStage) Preserves() {}
 
 // Reproducible returns the backend whose results are the same, bit for bit, on every
 // processor of this architecture that can run it: on x86-64 that is the AVX2 kernels
@@ -61,7 +69,3 @@ func Reproducible(b Backend) (same Backend, ok bool) {
 	t.set, ok = twostage.Find("avx2")
 	return t, ok
 }
-
-// Error32 is that of the reduction to tridiagonal form, which sums in many short
-// pieces; the rest is in float64.
-func (twoStage) Error32(int) float64 { return 24 * ulp32 }

@@ -157,6 +157,9 @@ func MisuseTest(t *testing.T, b interface {
 		"bad triangle":   func() { b.Dsyrk('X', blas.Trans, 3, 4, 1, a, 3, 0, c, 3) },
 		"short A, gemm":  func() { b.Dgemm(blas.NoTrans, blas.NoTrans, 3, 3, 5, 1, a, 5, a, 3, 0, c, 3) },
 		"short C, gemm":  func() { b.Dgemm(blas.NoTrans, blas.NoTrans, 4, 3, 3, 1, a, 3, a, 3, 0, c, 3) },
+		"negative, gemm": func() { b.Dgemm(blas.NoTrans, blas.NoTrans, -1, 3, 3, 1, a, 3, a, 3, 0, c, 3) },
+		"transpose A":    func() { b.Dgemm('X', blas.NoTrans, 3, 3, 3, 1, a, 3, a, 3, 0, c, 3) },
+		"short stride B": func() { b.Dgemm(blas.NoTrans, blas.NoTrans, 3, 3, 3, 1, a, 3, a, 2, 0, c, 3) },
 		"bad transpose":  func() { b.Dsyrk(blas.Upper, 'X', 3, 4, 1, a, 3, 0, c, 3) },
 	} {
 		func() {

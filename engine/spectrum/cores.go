@@ -52,12 +52,11 @@ const solverRows = 512
 // symEigenvalues overwrites w with the eigenvalues of the n×n matrix a on as many cores
 // as may be had. intact says whether a still holds the matrix.
 func (s *Solver) symEigenvalues(n int, a, w []float64) (intact bool, err error) {
-	_, intact = s.LAPACK.(lapack.Preserving)
 	threaded, ok := s.LAPACK.(lapack.Threaded)
 	if !ok {
-		return intact, s.LAPACK.SymEigenvalues(n, a, n, w)
+		return s.LAPACK.SymEigenvalues(n, a, n, w)
 	}
-	s.withCores(n/solverRows, func(threads int) { err = threaded.SymEigenvaluesOn(threads, n, a, n, w) })
+	s.withCores(n/solverRows, func(threads int) { intact, err = threaded.SymEigenvaluesOn(threads, n, a, n, w) })
 	return intact, err
 }
 
@@ -65,8 +64,9 @@ func (s *Solver) symEigenvalues(n int, a, w []float64) (intact bool, err error) 
 func (s *Solver) symEigenvalues32(n int, a, w []float32) (err error) {
 	threaded, ok := s.LAPACK.(lapack.Threaded)
 	if !ok {
-		return s.LAPACK.SymEigenvalues32(n, a, n, w)
+		_, err = s.LAPACK.SymEigenvalues32(n, a, n, w)
+		return err
 	}
-	s.withCores(n/solverRows, func(threads int) { err = threaded.SymEigenvalues32On(threads, n, a, n, w) })
+	s.withCores(n/solverRows, func(threads int) { _, err = threaded.SymEigenvalues32On(threads, n, a, n, w) })
 	return err
 }

@@ -94,18 +94,19 @@ type broken struct {
 	scale                   float32 // of eigenvalues in float32
 }
 
-func (b broken) SymEigenvalues(n int, a []float64, lda int, w []float64) error {
-	return cmp.Or(b.Backend.SymEigenvalues(n, a, lda, w), b.double)
+func (b broken) SymEigenvalues(n int, a []float64, lda int, w []float64) (bool, error) {
+	intact, err := b.Backend.SymEigenvalues(n, a, lda, w)
+	return intact, cmp.Or(err, b.double)
 }
 
-func (b broken) SymEigenvalues32(n int, a []float32, lda int, w []float32) error {
-	err := b.Backend.SymEigenvalues32(n, a, lda, w)
+func (b broken) SymEigenvalues32(n int, a []float32, lda int, w []float32) (bool, error) {
+	intact, err := b.Backend.SymEigenvalues32(n, a, lda, w)
 	if b.scale != 0 {
 		for i := range w {
 			w[i] *= b.scale
 		}
 	}
-	return cmp.Or(err, b.single)
+	return intact, cmp.Or(err, b.single)
 }
 
 func (b broken) SingularValues(m, n int, a []float64, lda int, s []float64) error {
@@ -119,11 +120,11 @@ func (b broken) QR(m, n int, a []float64, lda int) error {
 // threaded is a broken backend that shares matrices among threads.
 type threaded struct{ broken }
 
-func (b threaded) SymEigenvaluesOn(_, n int, a []float64, lda int, w []float64) error {
+func (b threaded) SymEigenvaluesOn(_, n int, a []float64, lda int, w []float64) (bool, error) {
 	return b.SymEigenvalues(n, a, lda, w)
 }
 
-func (b threaded) SymEigenvalues32On(_, n int, a []float32, lda int, w []float32) error {
+func (b threaded) SymEigenvalues32On(_, n int, a []float32, lda int, w []float32) (bool, error) {
 	return b.SymEigenvalues32(n, a, lda, w)
 }
 

@@ -103,8 +103,8 @@ func Of(rows, cols int, w []float32) (*Spectrum, error) {
 // beyond what the backend takes. The result does not share memory with ws.
 func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 	k := shapeOf(m).short
-	if k > lapack.MaxN {
-		return nil, fmt.Errorf("the smaller side, %d, is above %d, the limit of 32-bit LAPACK indices", k, lapack.MaxN)
+	if most := s.LAPACK.MaxOrder(); k > most {
+		return nil, fmt.Errorf("the smaller side, %d, is above %d, the largest order that %s takes", k, most, s.LAPACK.Name())
 	}
 	if k == 0 {
 		return &Spectrum{Method: Gram}, nil

@@ -1,14 +1,12 @@
 package intgram
 
-// genericSlab is how much of the long dimension SyrkGeneric takes at a time:
+// The specification of the products. Syrk and Syrk16 check the arguments.
+
+// genericSlab is how much of the long dimension syrkGeneric takes at a time:
 // slab * 127 * 127 is below 2^31, and a slab of a few rows fits in a cache.
 const genericSlab = 4096
 
-// SyrkGeneric computes what Syrk does, bit for bit, in Go.
-func SyrkGeneric(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
-	if !check(trans, k, m, len(q), ldq, qmax, len(c), ldc) {
-		return
-	}
+func syrkGeneric(trans bool, k, m int, q []int8, ldq int, c []float64, ldc int, ws *Workspace) {
 	for from := 0; from < m; from += genericSlab {
 		n := min(genericSlab, m-from)
 		part, stride := q, ldq
@@ -43,11 +41,7 @@ func SyrkGeneric(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64,
 	}
 }
 
-// Syrk16Generic computes what Syrk16 does, bit for bit, in Go.
-func Syrk16Generic(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int) {
-	if !check(trans, k, m, len(q), ldq, 1, len(c), ldc) {
-		return
-	}
+func syrk16Generic(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int) {
 	row, col := ldq, 1 // from one of the k vectors to the next, and along it
 	if trans {
 		row, col = 1, ldq

@@ -1,35 +1,84 @@
-//go:build cgo && !wwq_noasm
-
+// Package intgram computes Gram matrices of small integers: the symmetric rank-k
+// update, exact, several times as fast as in floating point. Weights quantized
+// symmetrically are s·Q with Q of int8; rounded to a narrow floating-point type,
+// they still are whole multiples, of int16, of a power of two. Their Gram matrix is
+// the square of the unit times one of this package.
+//
+// Each loop exists in C, compiled for several instruction sets, and in Go
+// (generic.go), which is the specification and the only version in builds without
+// cgo. The two agree on every input. The functions of this package run the best
+// instruction set of the machine, the first of [Sets]; results do not depend on it.
+//
+// # Method
+//
+// The long dimension is cut into slabs whose sums fit in int32; those are added
+// to the float64 result. Where the machine has a dot product of int8 to int32
+// (VNNI, NEON dotprod), it sums a slab. AVX2 only multiplies to int16 sums of two
+// products. Those are added modulo 2^16 over runs of blocks for which bounds on
+// the panels' columns prove that the true sum fits in int16 (Cauchy and Schwarz:
+// |Σab| ≤ |a||b|), and only then widened. Runs are long when qmax is small, but
+// also when elements are, as weights with few outliers are under 8 bits; blocks
+// that no bound covers take a loop that widens every product. Products of int16 are
+// added in int32 in the same way, over runs for which the bounds prove that the sum
+// fits, and those in float64.
+//
+// All functions are safe for concurrent use on different matrices, given a
+// [Workspace] each.
 package intgram
 
-// Single functions select instruction sets by attributes, so that no -march
-// reaches the whole package, and -std=c11 keeps gcc from contracting.
-
-// #cgo CFLAGS: -O3 -std=c11
-// #cgo noescape wwq_ig_pack
-// #cgo nocallback wwq_ig_pack
-// #cgo noescape wwq_ig_multiply
-// #cgo nocallback wwq_ig_multiply
-// #include <stdlib.h>
-// #include "wwq_intgram.h"
-import "C"
-
 import (
-	"runtime"
-	"sync"
 	"unsafe"
+
+	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
 
-// SIMD returns the name of the instruction set in use: "avx512vnni", "avxvnni",
-// "avx2", "dotprod", "neon", "scalar", or "generic" for the Go loops.
-func SIMD() string { return C.GoString(C.wwq_ig_simd()) }
+// A Set is an instruction set for which this build has the loops. The zero Set is the
+// portable one.
+type Set int
 
-// Force selects an instruction set by name, for tests; it reports whether this
-// machine has it. It must not run at the same time as any other function.
-func Force(name string) bool {
-	s := C.CString(name)
-	defer C.free(unsafe.Pointer(s))
-	return C.wwq_ig_force(s) != 0
+var usable = cpu.Usable(setNames)
+
+// Sets returns the instruction sets that this machine can run, the best first.
+func Sets() []Set {
+	sets := make([]Set, len(usable))
+	for i, place := range usable {
+		sets[i] = Set(place)
+	}
+	return sets
+}
+
+// best is the set that the functions of this package use.
+var best = Sets()[0]
+
+// String returns the name of the set: "avx512vnni", "avxvnni", "avx2", "dotprod",
+// "neon", "scalar", or "generic" for the Go loops.
+func (s Set) String() string { return setNames[s] }
+
+// SIMD returns the name of the instruction set in use.
+func SIMD() string { return best.String() }
+
+// A Workspace keeps the scratch memory of Syrk from call to call. The zero value
+// is ready; it grows to what the largest call needs and may be dropped at any
+// time. One goroutine at a time may use it.
+type Workspace struct {
+	// Threads is on how many cores the next product runs; 0 is 1. The result does not
+	// depend on it. The pure-Go version takes one.
+	Threads int
+
+	buf []int8
+}
+
+// Bytes returns how much memory the workspace takes.
+func (w *Workspace) Bytes() int { return cap(w.buf) }
+
+// aligned returns n bytes at a multiple of align, with anything in them.
+func (w *Workspace) aligned(n, align int) []int8 {
+	if len(w.buf) < n+align {
+		w.buf = nil // frees it first
+		w.buf = make([]int8, n+align)
+	}
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(w.buf)))) & (align - 1)
+	return w.buf[skip : skip+n]
 }
 
 // Syrk adds to the upper triangle of the k×k matrix c the products of the
@@ -38,64 +87,78 @@ func Force(name string) bool {
 //	C += QᵀQ   if trans,  Q is m×k
 //	C += Q Qᵀ  if !trans, Q is k×m
 //
+//	for i := range k {
+//		for j := i; j < k; j++ {
+//			for l := range m {
+//				c[i*ldc+j] += q[i*ldq+l] * q[j*ldq+l] // !trans
+//			}
+//		}
+//	}
+//
 // Both matrices are row-major with strides ldq and ldc of at least the row
 // length. Every element of q must lie between -qmax and qmax, and qmax between 1
 // and 127; codes beyond qmax give wrong sums but no wrong access. Smaller qmax
 // and smaller elements are faster.
 //
 // What is added is exact. The result is, too, and does not depend on the
-// instruction set, as long as c holds whole numbers and no sum exceeds 2^53 in
+// instruction set, as long as c holds integers and no sum exceeds 2^53 in
 // magnitude. The lower triangle is neither read nor written. ws, which must not
 // be nil, holds about 5 kB for every row of c (less if m is below 2048), for any
 // m; a cgo call lasts a part of a slab.
 func Syrk(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
-	if !check(trans, k, m, len(q), ldq, qmax, len(c), ldc) {
-		return
-	}
-	multiply(C.ig_product{q: unsafe.Pointer(&q[0]), k: C.size_t(k), m: C.size_t(m), ldq: C.size_t(ldq),
-		size: 1, trans: flag(trans), qmax: C.int(qmax)}, c, ldc, ws)
+	best.syrk(trans, k, m, q, ldq, qmax, c, ldc, ws)
 }
 
-// Syrk16 does what Syrk does for elements of up to 16 bits, between -32767 and
-// 32767, at about half its speed. The number -32768 gives wrong sums but no wrong
-// access. Sums are exact up to 2^53. Small elements are faster, with a limit: those
-// for which the squares of 1024 stay below 2^31. ws holds twice as much as for Syrk
-// if m is below 1024, and as much from 2048 on.
+// Syrk16 computes what [Syrk] does for elements of up to 16 bits, between -32767 and
+// 32767, at about half its speed. The element -32768 gives wrong sums but no wrong
+// access. Sums are exact up to 2^53. Small elements are faster: as fast as any are
+// those of which the squares of 1024 add up to less than 2^31. ws holds twice as much
+// as for Syrk if m is below 1024, and as much as for Syrk from 2048 on.
 func Syrk16(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int, ws *Workspace) {
-	if !check(trans, k, m, len(q), ldq, 1, len(c), ldc) {
-		return
-	}
-	multiply(C.ig_product{q: unsafe.Pointer(&q[0]), k: C.size_t(k), m: C.size_t(m), ldq: C.size_t(ldq),
-		size: 2, trans: flag(trans)}, c, ldc, ws)
+	best.syrk16(trans, k, m, q, ldq, c, ldc, ws)
 }
 
 // Fast16 reports whether the instruction set in use has a dot product of int16.
 // Without one Syrk16 is slower than a floating-point update.
-func Fast16() bool { return C.wwq_ig_fast16() != 0 }
+func Fast16() bool { return best.fast16() }
 
-// multiply adds a product to c.
-func multiply(p C.ig_product, c []float64, ldc int, ws *Workspace) {
-	var pin runtime.Pinner // p.q is a Go pointer inside what C is given
-	pin.Pin(p.q)
-	defer pin.Unpin()
-	space := ws.aligned(int(C.wwq_ig_space(p.k, p.m, p.size)), C.IG_ALIGN)
-	at := unsafe.Pointer(&space[0])
-	parts := C.size_t(max(1, ws.Threads))
-	slab := C.wwq_ig_slab(p.m, p.size)
-	for from := C.size_t(0); from < p.m; from += slab {
-		C.wwq_ig_pack(&p, from, at)
-		var others sync.WaitGroup
-		for part := C.size_t(1); part < parts; part++ {
-			others.Go(func() { C.wwq_ig_multiply(&p, from, at, (*C.double)(&c[0]), C.size_t(ldc), part, parts) })
-		}
-		C.wwq_ig_multiply(&p, from, at, (*C.double)(&c[0]), C.size_t(ldc), 0, parts)
-		others.Wait()
+// syrk is Syrk with the instruction set s.
+func (s Set) syrk(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
+	if check(trans, k, m, len(q), ldq, qmax, len(c), ldc) {
+		s.multiply8(trans, k, m, q, ldq, qmax, c, ldc, ws)
 	}
 }
 
-func flag(b bool) C.int {
-	if b {
-		return 1
+// syrk16 is Syrk16 with the instruction set s.
+func (s Set) syrk16(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int, ws *Workspace) {
+	if check(trans, k, m, len(q), ldq, 1, len(c), ldc) {
+		s.multiply16(trans, k, m, q, ldq, c, ldc, ws)
 	}
-	return 0
+}
+
+// check proves that Syrk, or Syrk16 with any valid qmax, stays inside its slices. It
+// reports whether there is anything to do.
+func check(trans bool, k, m, lenQ, ldq, qmax, lenC, ldc int) bool {
+	rows, cols := k, m
+	if trans {
+		rows, cols = m, k
+	}
+	switch {
+	case k < 0 || m < 0:
+		panic("intgram: negative dimension")
+	case qmax < 1 || qmax > 127:
+		panic("intgram: qmax not between 1 and 127")
+	case ldq < max(1, cols) || ldc < max(1, k):
+		panic("intgram: stride shorter than a row")
+	case k == 0 || m == 0:
+		return false
+	case !holds(lenQ, rows, cols, ldq) || !holds(lenC, k, k, ldc):
+		panic("intgram: slice shorter than its matrix")
+	}
+	return true
+}
+
+// holds reports whether n elements hold a matrix, also where its size overflows.
+func holds(n, rows, cols, stride int) bool {
+	return n >= cols && (n-cols)/stride >= rows-1
 }

@@ -13,7 +13,7 @@ var tops = []int{32767, 32512, 7936, 1792, 127, 1}
 
 // wantSame16 holds every element, the lower triangle and the padding included, to
 // the generic version.
-func wantSame16(t *testing.T, trans bool, k, m int, q []int16, ldq, ldc, calls int, ws *Workspace) {
+func wantSame16(t *testing.T, set Set, trans bool, k, m int, q []int16, ldq, ldc, calls int, ws *Workspace) {
 	t.Helper()
 	n := max(0, (k-1)*ldc+k)
 	got, want := make([]float64, n), make([]float64, n)
@@ -21,8 +21,8 @@ func wantSame16(t *testing.T, trans bool, k, m int, q []int16, ldq, ldc, calls i
 		got[i], want[i] = float64(i%97-48), float64(i%97-48)
 	}
 	for range calls {
-		Syrk16(trans, k, m, q, ldq, got, ldc, ws)
-		Syrk16Generic(trans, k, m, q, ldq, want, ldc)
+		set.syrk16(trans, k, m, q, ldq, got, ldc, ws)
+		syrk16Generic(trans, k, m, q, ldq, want, ldc)
 	}
 	for i := range want {
 		if got[i] != want[i] {
@@ -34,7 +34,7 @@ func wantSame16(t *testing.T, trans bool, k, m int, q []int16, ldq, ldc, calls i
 
 func TestSyrk16(t *testing.T) {
 	sizes := []int{0, 1, 2, 3, 7, 8, 9, 31, 33, 65, 100}
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		var ws Workspace
 		for i, k := range sizes {
@@ -42,8 +42,8 @@ func TestSyrk16(t *testing.T) {
 				for l, top := range tops {
 					q := elements[int16](rng, kinds[(i+j+l)%len(kinds)], k*m, top)
 					pad := (i + l) % 3 * 5
-					wantSame16(t, true, k, m, strided(q, m, k, max(1, k+pad)), max(1, k+pad), max(1, k+pad), 1+l%2, &ws)
-					wantSame16(t, false, k, m, strided(q, k, m, max(1, m+pad)), max(1, m+pad), max(1, k+j), 1+l%2, &ws)
+					wantSame16(t, set, true, k, m, strided(q, m, k, max(1, k+pad)), max(1, k+pad), max(1, k+pad), 1+l%2, &ws)
+					wantSame16(t, set, false, k, m, strided(q, k, m, max(1, m+pad)), max(1, m+pad), max(1, k+j), 1+l%2, &ws)
 				}
 			}
 		}
@@ -52,15 +52,15 @@ func TestSyrk16(t *testing.T) {
 
 // TestKinds16 runs all kinds of elements over several slabs: runs of every length.
 func TestKinds16(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		var ws Workspace
 		for _, kind := range kinds {
 			for _, top := range tops {
 				for _, m := range []int{1023, 1024, 2500} {
 					q := elements[int16](rng, kind, 50*m, top)
-					wantSame16(t, true, 50, m, q, 50, 50, 1, &ws)
-					wantSame16(t, false, 50, m, q, m, 51, 1, &ws)
+					wantSame16(t, set, true, 50, m, q, 50, 50, 1, &ws)
+					wantSame16(t, set, false, 50, m, q, m, 51, 1, &ws)
 				}
 			}
 		}
@@ -69,13 +69,13 @@ func TestKinds16(t *testing.T) {
 
 // TestReference16 compares with sums of arbitrary precision.
 func TestReference16(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(7, 8))
 		const k, m = 19, 1400
 		for _, kind := range []string{"uniform", "max", "alternating", "pairs"} {
 			q := elements[int16](rng, kind, k*m, 32767)
 			c := make([]float64, k*k)
-			Syrk16(false, k, m, q, m, c, k, new(Workspace))
+			set.syrk16(false, k, m, q, m, c, k, new(Workspace))
 			for i := range k {
 				for j := i; j < k; j++ {
 					want := new(big.Int)
@@ -108,12 +108,8 @@ func FuzzSyrk16(f *testing.F) {
 		if trans {
 			ldq = max(1, k)
 		}
-		was := SIMD()
-		defer Force(was)
-		for _, name := range sets {
-			if Force(name) {
-				wantSame16(t, trans, k, m, q, ldq, max(1, k), 1, new(Workspace))
-			}
+		for _, set := range Sets() {
+			wantSame16(t, set, trans, k, m, q, ldq, max(1, k), 1, new(Workspace))
 		}
 	})
 }

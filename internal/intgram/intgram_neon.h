@@ -1,11 +1,6 @@
 /* NEON, with and without the dot product. A panels are not biased: both multiply
  * signed by signed. */
 #include <arm_neon.h>
-#if defined(__linux__)
-#include <sys/auxv.h>
-#elif defined(__APPLE__)
-#include <sys/sysctl.h>
-#endif
 
 #define FN(name) neon_##name
 #define TARGET
@@ -42,8 +37,13 @@ static void neon_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t 
     }
 }
 
-static const ig_table neon_table = {0, 0, 1, NULL, neon_kernel, neon_add,
-                                    neon_survey16, scalar_kernel16};
+static const ig_table neon_table = {
+    .b_panels = 1,
+    .kernel = neon_kernel,
+    .add = neon_add,
+    .survey16 = neon_survey16,
+    .kernel16 = scalar_kernel16,
+};
 
 /* Older clang hides the intrinsics from builds that do not have them throughout. */
 #if !defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD)
@@ -81,18 +81,11 @@ DOTPROD static void dotprod_kernel(int32_t *acc, const uint8_t *a, const int8_t 
             vst1q_s32(acc + IG_NR * r + 4 * j, s[r][j]);
 }
 
-static const ig_table dotprod_table = {0, 0, 1, NULL, dotprod_kernel, neon_add,
-                                       neon_survey16, scalar_kernel16};
-
-static int has_dotprod(void) {
-#if defined(__linux__)
-    return getauxval(AT_HWCAP) >> 20 & 1; /* HWCAP_ASIMDDP */
-#elif defined(__APPLE__)
-    int yes = 0;
-    size_t size = sizeof yes;
-    return !sysctlbyname("hw.optional.arm.FEAT_DotProd", &yes, &size, NULL, 0) && yes;
-#else
-    return 0;
-#endif
-}
+static const ig_table dotprod_table = {
+    .b_panels = 1,
+    .kernel = dotprod_kernel,
+    .add = neon_add,
+    .survey16 = neon_survey16,
+    .kernel16 = scalar_kernel16,
+};
 #endif

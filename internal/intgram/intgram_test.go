@@ -12,17 +12,10 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
-// sets are the instruction sets that a build may have.
-var sets = []string{"avx512vnni", "avxvnni", "avx2", "dotprod", "neon", "scalar", "generic"}
-
 // eachSet runs f once for every instruction set of this build and machine.
-func eachSet(t *testing.T, f func(t *testing.T)) {
-	was := SIMD()
-	defer Force(was)
-	for _, name := range sets {
-		if Force(name) {
-			t.Run("simd="+name, f)
-		}
+func eachSet(t *testing.T, f func(t *testing.T, set Set)) {
+	for _, set := range Sets() {
+		t.Run("simd="+set.String(), func(t *testing.T) { f(t, set) })
 	}
 }
 
@@ -83,7 +76,7 @@ func strided[T int8 | int16](q []T, rows, cols, ld int) []T {
 
 // wantSame holds every element, the lower triangle and the padding included, to
 // the generic version.
-func wantSame(t *testing.T, trans bool, k, m int, q []int8, ldq, qmax, ldc, calls int, ws *Workspace) {
+func wantSame(t *testing.T, set Set, trans bool, k, m int, q []int8, ldq, qmax, ldc, calls int, ws *Workspace) {
 	t.Helper()
 	n := max(0, (k-1)*ldc+k)
 	got, want := make([]float64, n), make([]float64, n)
@@ -92,8 +85,8 @@ func wantSame(t *testing.T, trans bool, k, m int, q []int8, ldq, qmax, ldc, call
 	}
 	var gws Workspace
 	for range calls {
-		Syrk(trans, k, m, q, ldq, qmax, got, ldc, ws)
-		SyrkGeneric(trans, k, m, q, ldq, qmax, want, ldc, &gws)
+		set.syrk(trans, k, m, q, ldq, qmax, got, ldc, ws)
+		syrkGeneric(trans, k, m, q, ldq, want, ldc, &gws)
 	}
 	for i := range want {
 		if got[i] != want[i] {
@@ -105,7 +98,7 @@ func wantSame(t *testing.T, trans bool, k, m int, q []int8, ldq, qmax, ldc, call
 
 func TestAgainstGeneric(t *testing.T) {
 	sizes := []int{0, 1, 2, 3, 7, 8, 9, 31, 33, 65, 100, 257}
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		var ws Workspace
 		for i, k := range sizes {
@@ -114,8 +107,8 @@ func TestAgainstGeneric(t *testing.T) {
 					kind := kinds[(i+j+l)%len(kinds)]
 					q := codes(rng, kind, k*m, qmax)
 					pad := (i + l) % 3 * 5
-					wantSame(t, true, k, m, strided(q, m, k, max(1, k+pad)), max(1, k+pad), qmax, max(1, k+pad), 1+l%2, &ws)
-					wantSame(t, false, k, m, strided(q, k, m, max(1, m+pad)), max(1, m+pad), qmax, max(1, k+j), 1+l%2, &ws)
+					wantSame(t, set, true, k, m, strided(q, m, k, max(1, k+pad)), max(1, k+pad), qmax, max(1, k+pad), 1+l%2, &ws)
+					wantSame(t, set, false, k, m, strided(q, k, m, max(1, m+pad)), max(1, m+pad), qmax, max(1, k+j), 1+l%2, &ws)
 				}
 			}
 		}
@@ -124,15 +117,15 @@ func TestAgainstGeneric(t *testing.T) {
 
 // TestKinds runs all kinds of codes over several slabs.
 func TestKinds(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		var ws Workspace
 		for _, kind := range kinds {
 			for _, qmax := range []int{127, 126, 100, 91, 90, 63, 31, 15, 7, 3, 1} {
 				for _, m := range []int{2048, 2049, 4500} {
 					q := codes(rng, kind, 50*m, qmax)
-					wantSame(t, true, 50, m, q, 50, qmax, 50, 1, &ws)
-					wantSame(t, false, 50, m, q, m, qmax, 51, 1, &ws)
+					wantSame(t, set, true, 50, m, q, 50, qmax, 50, 1, &ws)
+					wantSame(t, set, false, 50, m, q, m, qmax, 51, 1, &ws)
 				}
 			}
 		}
@@ -148,18 +141,18 @@ func TestWide(t *testing.T) {
 	const k, m = 500, 2100
 	q, q16 := codes(rng, "gauss", k*m, 127), elements[int16](rng, "gauss", k*m, 32767)
 	want, want16 := make([]float64, k*k), make([]float64, k*k)
-	SyrkGeneric(true, k, m, q, k, 127, want, k, new(Workspace))
-	Syrk16Generic(true, k, m, q16, k, want16, k)
-	eachSet(t, func(t *testing.T) {
+	syrkGeneric(true, k, m, q, k, want, k, new(Workspace))
+	syrk16Generic(true, k, m, q16, k, want16, k)
+	eachSet(t, func(t *testing.T, set Set) {
 		for _, threads := range []int{0, 2, 5} {
 			ws := Workspace{Threads: threads}
 			got := make([]float64, k*k)
-			Syrk(true, k, m, q, k, 127, got, k, &ws)
+			set.syrk(true, k, m, q, k, 127, got, k, &ws)
 			if !slices.Equal(got, want) {
 				t.Errorf("int8 on %d threads", threads)
 			}
 			clear(got)
-			Syrk16(true, k, m, q16, k, got, k, &ws)
+			set.syrk16(true, k, m, q16, k, got, k, &ws)
 			if !slices.Equal(got, want16) {
 				t.Errorf("int16 on %d threads", threads)
 			}
@@ -169,7 +162,7 @@ func TestWide(t *testing.T) {
 
 // TestReference compares with sums of arbitrary precision.
 func TestReference(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(7, 8))
 		for _, trans := range []bool{false, true} {
 			const k, m = 19, 70
@@ -185,7 +178,7 @@ func TestReference(t *testing.T) {
 				ldq = k
 			}
 			c := make([]float64, k*k)
-			Syrk(trans, k, m, q, ldq, 127, c, k, new(Workspace))
+			set.syrk(trans, k, m, q, ldq, 127, c, k, new(Workspace))
 			for i := range k {
 				for j := range k {
 					want := new(big.Int)
@@ -215,7 +208,7 @@ func TestLargestSums(t *testing.T) {
 		}
 		return 1
 	}
-	eachSet(t, func(t *testing.T) {
+	eachSet(t, func(t *testing.T, set Set) {
 		var ws Workspace
 		for _, kind := range []string{"plus", "minus", "odd", "opposite", "quads"} {
 			for _, trans := range []bool{false, true} {
@@ -234,7 +227,7 @@ func TestLargestSums(t *testing.T) {
 					ldq = k
 				}
 				c := make([]float64, k*k)
-				Syrk(trans, k, m, q, ldq, 127, c, k, &ws)
+				set.syrk(trans, k, m, q, ldq, 127, c, k, &ws)
 				for i := range k {
 					for j := i; j < k; j++ {
 						// The signs of two columns agree in all rows or in none.
@@ -291,12 +284,8 @@ func FuzzSyrk(f *testing.F) {
 		if trans {
 			ldq = max(1, k)
 		}
-		was := SIMD()
-		defer Force(was)
-		for _, name := range sets {
-			if Force(name) {
-				wantSame(t, trans, k, m, q, ldq, qmax, max(1, k), 1, new(Workspace))
-			}
+		for _, set := range Sets() {
+			wantSame(t, set, trans, k, m, q, ldq, qmax, max(1, k), 1, new(Workspace))
 		}
 	})
 }
@@ -350,5 +339,29 @@ func BenchmarkSyrk(b *testing.B) {
 				rate(b)
 			})
 		}
+	}
+}
+
+// TestSets: the functions of the package take the best set and compute what the Go
+// loops do, and the portable set, the zero Set, is always there.
+func TestSets(t *testing.T) {
+	sets := Sets()
+	if got := sets[len(sets)-1]; got != 0 {
+		t.Errorf("the last set is %v", got)
+	}
+	if SIMD() != sets[0].String() || Fast16() != sets[0].fast16() {
+		t.Errorf("in use: %s, the best: %v", SIMD(), sets[0])
+	}
+	const k, m = 9, 50
+	rng := rand.New(rand.NewPCG(11, 12))
+	got, want := make([]float64, k*k), make([]float64, k*k)
+	q := codes(rng, "uniform", k*m, 127)
+	Syrk(true, k, m, q, k, 127, got, k, new(Workspace))
+	syrkGeneric(true, k, m, q, k, want, k, new(Workspace))
+	q16 := elements[int16](rng, "uniform", k*m, 32767)
+	Syrk16(false, k, m, q16, m, got, k, new(Workspace))
+	syrk16Generic(false, k, m, q16, m, want, k)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

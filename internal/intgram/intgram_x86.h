@@ -151,12 +151,12 @@ AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t
     "vaddpd 32+" at "(%[o]), %%ymm1, %%ymm1\n"    \
     "vmovapd %%ymm0, " at "(%[o])\n"              \
     "vmovapd %%ymm1, 32+" at "(%[o])\n"
-#define ZERO(s) "vpxor %%xmm" s ", %%xmm" s ", %%xmm" s "\n"
+#define CLEAR(s) "vpxor %%xmm" s ", %%xmm" s ", %%xmm" s "\n"
 
 AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
     __asm__ volatile(
-        ZERO("4") ZERO("5") ZERO("6") ZERO("7") ZERO("8") ZERO("9")
-        ZERO("10") ZERO("11") ZERO("12") ZERO("13") ZERO("14") ZERO("15")
+        CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9")
+        CLEAR("10") CLEAR("11") CLEAR("12") CLEAR("13") CLEAR("14") CLEAR("15")
         BLOCKS("vpmaddwd", "vpaddd")
         FLUSH16("0", "4") FLUSH16("64", "5") FLUSH16("128", "6") FLUSH16("192", "7")
         FLUSH16("256", "8") FLUSH16("320", "9") FLUSH16("384", "10") FLUSH16("448", "11")
@@ -165,6 +165,14 @@ AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16
         : [o] "r"(acc)
         : "cc", "memory", ALL_YMM);
 }
+
+#undef ROW
+#undef GROUP
+#undef BLOCKS
+#undef ALL_YMM
+#undef FLUSH
+#undef FLUSH16
+#undef CLEAR
 
 /* Sums the halves of every pair of products apart, as nothing bounds their sum: the
  * lower ones are at most 2^16 - 1, and a slab has 2^9 pairs. */
@@ -258,98 +266,79 @@ AVX2 static void avx2_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, si
     }
 }
 
-static const ig_table avx2_table = {1, 1, 1, avx2_survey, avx2_kernel, avx2_add,
-                                    avx2_survey16, avx2_kernel16};
+static const ig_table avx2_table = {
+    .biased = 1,
+    .planned = 1,
+    .b_panels = 1,
+    .survey = avx2_survey,
+    .kernel = avx2_kernel,
+    .add = avx2_add,
+    .survey16 = avx2_survey16,
+    .kernel16 = avx2_kernel16,
+};
 
-/* The VNNI instructions add four products to int32. A vector holds W columns; the
- * kernel takes two of them: a panel, or two panels. The instruction stands in
- * assembly because gcc copies the sums around its intrinsic. */
-#define VNNI_KERNEL(name, target_, vec, W, zero, load, store, set1, sub, dp)                     \
-    __attribute__((target(target_))) static void name(                                           \
-        int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride, size_t blocks, int bias, \
-        const ig_facts *f, const ig_run *runs, size_t nruns) {                                   \
-        (void)bias, (void)runs, (void)nruns;                                                     \
-        const size_t next = W < IG_NR ? 4 * W : stride;                                          \
-        const size_t next_acc = W < IG_NR ? W : IG_MR * IG_NR;                                   \
-        vec s[IG_MR][2];                                                                         \
-        _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++)                                  \
-            s[r][0] = s[r][1] = zero();                                                          \
-        for (size_t g = 0; g < blocks * IG_GROUPS; g++, a += IG_A_GROUP, b += IG_B_GROUP) {      \
-            const vec b0 = load((const void *)b), b1 = load((const void *)(b + next));           \
-            _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                            \
-                int32_t w;                                                                       \
-                memcpy(&w, a + 4 * r, 4);                                                        \
-                const vec u = set1(w);                                                           \
-                __asm__(dp : "+v"(s[r][0]) : "v"(u), "v"(b0));                                   \
-                __asm__(dp : "+v"(s[r][1]) : "v"(u), "v"(b1));                                   \
-            }                                                                                    \
-        }                                                                                        \
-        const vec off0 = load((const void *)f->bias);                                            \
-        const vec off1 = load((const void *)(W < IG_NR ? f->bias + W % IG_NR : f[1].bias));      \
-        _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                                \
-            store((void *)(acc + IG_NR * r), sub(s[r][0], off0));                                \
-            store((void *)(acc + IG_NR * r + next_acc), sub(s[r][1], off1));                     \
-        }                                                                                        \
-    }
+#define AVXVNNI __attribute__((target("avx2,avxvnni")))
 
-VNNI_KERNEL(avxvnni_kernel, "avx2,avxvnni", __m256i, 8, _mm256_setzero_si256, _mm256_loadu_si256,
-            _mm256_storeu_si256, _mm256_set1_epi32, _mm256_sub_epi32, "%{vex%} vpdpbusd %2, %1, %0")
-VNNI_KERNEL(avx512vnni_kernel, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, 16,
-            _mm512_setzero_si512, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
-            _mm512_sub_epi32, "vpdpbusd %2, %1, %0")
+AVXVNNI static inline __attribute__((always_inline)) void add_double_256(double *to, __m256i s) {
+    const __m256d lo = _mm256_cvtepi32_pd(_mm256_castsi256_si128(s));
+    _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), lo));
+    const __m256d hi = _mm256_cvtepi32_pd(_mm256_extracti128_si256(s, 1));
+    _mm256_storeu_pd(to + 4, _mm256_add_pd(_mm256_loadu_pd(to + 4), hi));
+}
 
-/* The same for pairs of int16. A wide run is as many runs of one group. */
-#define VNNI_KERNEL16(name, target_, vec, W, zero, load, set1, widen_add, dp)                    \
-    __attribute__((target(target_))) static void name(                                           \
-        double *acc, const int16_t *a, const int16_t *b, size_t stride, const ig_run *runs,      \
-        size_t nruns) {                                                                          \
-        const size_t next = W < IG_NR ? 2 * W : stride / 2;                                      \
-        const size_t next_acc = W < IG_NR ? W : IG_MR * IG_NR;                                   \
-        memset(acc, 0, sizeof *acc * IG_MR * W * 2);                                             \
-        for (size_t i = 0, block = 0; i < nruns; block = runs[i++].end) {                        \
-            size_t left = (runs[i].end - block) * IG_GROUPS;                                     \
-            while (left > 0) {                                                                   \
-                size_t groups = runs[i].wide ? 1 : left;                                         \
-                left -= groups;                                                                  \
-                vec s[IG_MR][2];                                                                 \
-                _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++)                          \
-                    s[r][0] = s[r][1] = zero();                                                  \
-                for (; groups > 0; groups--, a += 2 * IG_MR, b += 2 * IG_NR) {                   \
-                    const vec b0 = load((const void *)b), b1 = load((const void *)(b + next));   \
-                    _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                    \
-                        int32_t w;                                                               \
-                        memcpy(&w, a + 2 * r, 4);                                                \
-                        const vec u = set1(w);                                                   \
-                        __asm__(dp : "+v"(s[r][0]) : "v"(u), "v"(b0));                           \
-                        __asm__(dp : "+v"(s[r][1]) : "v"(u), "v"(b1));                           \
-                    }                                                                            \
-                }                                                                                \
-                _Pragma("GCC unroll 6") for (int r = 0; r < IG_MR; r++) {                        \
-                    widen_add(acc + IG_NR * r, s[r][0]);                                         \
-                    widen_add(acc + IG_NR * r + next_acc, s[r][1]);                              \
-                }                                                                                \
-            }                                                                                    \
-        }                                                                                        \
-    }
+#define FN(name) avxvnni_##name
+#define TARGET AVXVNNI
+#define VEC __m256i
+#define W 8
+#define ZERO _mm256_setzero_si256
+#define LOAD _mm256_loadu_si256
+#define STORE _mm256_storeu_si256
+#define SET1 _mm256_set1_epi32
+#define SUB _mm256_sub_epi32
+#define DPBUSD "%{vex%} vpdpbusd %2, %1, %0"
+#define DPWSSD "%{vex%} vpdpwssd %2, %1, %0"
+#define ADD_DOUBLE add_double_256
+#include "intgram_vnni.h"
 
-#define ADD_256(to, s)                                                                             \
-    (_mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to),                                       \
-                                        _mm256_cvtepi32_pd(_mm256_castsi256_si128(s)))),           \
-     _mm256_storeu_pd((to) + 4, _mm256_add_pd(_mm256_loadu_pd((to) + 4),                           \
-                                              _mm256_cvtepi32_pd(_mm256_extracti128_si256(s, 1)))))
-#define ADD_512(to, s)                                                                             \
-    (_mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to),                                       \
-                                        _mm512_cvtepi32_pd(_mm512_castsi512_si256(s)))),           \
-     _mm512_storeu_pd((to) + 8, _mm512_add_pd(_mm512_loadu_pd((to) + 8),                           \
-                                              _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(s, 1)))))
+static const ig_table avxvnni_table = {
+    .biased = 1,
+    .b_panels = 1,
+    .survey = avx2_survey,
+    .kernel = avxvnni_kernel,
+    .add = avx2_add,
+    .survey16 = avx2_survey16,
+    .kernel16 = avxvnni_kernel16,
+};
 
-VNNI_KERNEL16(avxvnni_kernel16, "avx2,avxvnni", __m256i, 8, _mm256_setzero_si256, _mm256_loadu_si256,
-              _mm256_set1_epi32, ADD_256, "%{vex%} vpdpwssd %2, %1, %0")
-VNNI_KERNEL16(avx512vnni_kernel16, "avx512f,avx512bw,avx512vl,avx512vnni", __m512i, 16,
-              _mm512_setzero_si512, _mm512_loadu_si512, _mm512_set1_epi32, ADD_512,
-              "vpdpwssd %2, %1, %0")
+#define AVX512VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 
-static const ig_table avxvnni_table = {1, 0, 1, avx2_survey, avxvnni_kernel, avx2_add,
-                                       avx2_survey16, avxvnni_kernel16};
-static const ig_table avx512vnni_table = {1, 0, 2, avx2_survey, avx512vnni_kernel, avx2_add,
-                                          avx2_survey16, avx512vnni_kernel16};
+AVX512VNNI static inline __attribute__((always_inline)) void add_double_512(double *to, __m512i s) {
+    const __m512d lo = _mm512_cvtepi32_pd(_mm512_castsi512_si256(s));
+    _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), lo));
+    const __m512d hi = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(s, 1));
+    _mm512_storeu_pd(to + 8, _mm512_add_pd(_mm512_loadu_pd(to + 8), hi));
+}
+
+#define FN(name) avx512vnni_##name
+#define TARGET AVX512VNNI
+#define VEC __m512i
+#define W 16
+#define ZERO _mm512_setzero_si512
+#define LOAD _mm512_loadu_si512
+#define STORE _mm512_storeu_si512
+#define SET1 _mm512_set1_epi32
+#define SUB _mm512_sub_epi32
+#define DPBUSD "vpdpbusd %2, %1, %0"
+#define DPWSSD "vpdpwssd %2, %1, %0"
+#define ADD_DOUBLE add_double_512
+#include "intgram_vnni.h"
+
+static const ig_table avx512vnni_table = {
+    .biased = 1,
+    .b_panels = 2,
+    .survey = avx2_survey,
+    .kernel = avx512vnni_kernel,
+    .add = avx2_add,
+    .survey16 = avx2_survey16,
+    .kernel16 = avx512vnni_kernel16,
+};

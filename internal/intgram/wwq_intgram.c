@@ -1,5 +1,6 @@
-/* Packing, blocking, and the choice of the instruction set at run time. The
- * kernels stand in intgram_x86.h and intgram_neon.h. */
+/* Packing, blocking, and the instruction sets of this build. The micro-kernels stand
+ * in intgram_x86.h and intgram_neon.h. Which sets the machine can run is known to the
+ * Go side. */
 #include "wwq_intgram.h"
 #include "intgram_types.h"
 
@@ -39,70 +40,45 @@ static void scalar_kernel16(double *acc, const int16_t *a, const int16_t *b, siz
 #define TARGET
 #include "intgram_loops.h"
 
-static const ig_table scalar_table = {0, 0, 1, NULL, scalar_kernel, scalar_add,
-                                      scalar_survey16, scalar_kernel16};
+static const ig_table scalar_table = {
+    .b_panels = 1,
+    .kernel = scalar_kernel,
+    .add = scalar_add,
+    .survey16 = scalar_survey16,
+    .kernel16 = scalar_kernel16,
+};
 
 #ifdef __x86_64__
 #include "intgram_x86.h"
-
-#include <cpuid.h>
-
-static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
-static int has_avxvnni(void) { /* not every compiler's __builtin_cpu_supports knows it */
-    unsigned a, b, c, d;
-    return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
-}
-static int has_avx512vnni(void) {
-    return has_avx2() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni");
-}
 #endif
 #ifdef __aarch64__
 #include "intgram_neon.h"
 #endif
 
+/* From the portable set to the best one, so that set 0 runs everywhere. */
 static const struct {
     const char *name;
     const ig_table *table;
-    int (*present)(void);
 } sets[] = {
+    {.name = "scalar", .table = &scalar_table},
 #ifdef __x86_64__
-    {"avx512vnni", &avx512vnni_table, has_avx512vnni},
-    {"avxvnni", &avxvnni_table, has_avxvnni},
-    {"avx2", &avx2_table, has_avx2},
-#endif
-#ifdef HAVE_DOTPROD
-    {"dotprod", &dotprod_table, has_dotprod},
+    {.name = "avx2", .table = &avx2_table},
+    {.name = "avxvnni", .table = &avxvnni_table},
+    {.name = "avx512vnni", .table = &avx512vnni_table},
 #endif
 #ifdef __aarch64__
-    {"neon", &neon_table, NULL},
+    {.name = "neon", .table = &neon_table},
 #endif
-    {"scalar", &scalar_table, NULL},
+#ifdef HAVE_DOTPROD
+    {.name = "dotprod", .table = &dotprod_table},
+#endif
 };
 
-/* Set before main runs, so that no call ever races with the choice. */
-static size_t chosen;
-
-__attribute__((constructor)) static void choose(void) {
-#ifdef __x86_64__
-    __builtin_cpu_init();
-#endif
-    while (sets[chosen].present && !sets[chosen].present())
-        chosen++;
+const char *wwq_ig_set(int set) {
+    return (size_t)set < sizeof sets / sizeof *sets ? sets[set].name : NULL;
 }
 
-const char *wwq_ig_simd(void) { return sets[chosen].name; }
-
-int wwq_ig_force(const char *name) {
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (!strcmp(sets[i].name, name) && (!sets[i].present || sets[i].present())) {
-            chosen = i;
-            return 1;
-        }
-    return 0;
-}
-
-int wwq_ig_fast16(void) { return sets[chosen].table->kernel16 != scalar_kernel16; }
+int wwq_ig_fast16(int set) { return sets[set].table->kernel16 != scalar_kernel16; }
 
 /* One group of NR columns, whose elements of the given size lie col and row bytes
  * apart. */
@@ -371,8 +347,8 @@ static void multiply_slab(const ig_table *t, const layout *l, size_t size, const
 
 size_t wwq_ig_slab(size_t m, size_t size) { return lay_out(1, m * size).blocks * IG_BLOCK / size; }
 
-void wwq_ig_pack(const ig_product *p, size_t from, void *space) {
-    const ig_table *t = sets[chosen].table;
+void wwq_ig_pack(int set, const ig_product *p, size_t from, void *space) {
+    const ig_table *t = sets[set].table;
     const size_t size = p->size, k = p->k;
     const layout l = lay_out(k, p->m * size);
     const size_t panels = (k + IG_NR - 1) / IG_NR, slab = l.blocks * IG_BLOCK / size;
@@ -400,10 +376,10 @@ void wwq_ig_pack(const ig_product *p, size_t from, void *space) {
     pack_a((uint8_t *)(at + l.a), l.a_stride, b, l.b_stride, k, blocks * IG_GROUPS, bias);
 }
 
-void wwq_ig_multiply(const ig_product *p, size_t from, const void *space, double *c, size_t ldc,
-                     size_t part, size_t parts) {
+void wwq_ig_multiply(int set, const ig_product *p, size_t from, const void *space, double *c,
+                     size_t ldc, size_t part, size_t parts) {
     const layout l = lay_out(p->k, p->m * p->size);
     const size_t len = min_size(l.blocks * IG_BLOCK / p->size, p->m - from);
-    multiply_slab(sets[chosen].table, &l, p->size, space, p->k,
+    multiply_slab(sets[set].table, &l, p->size, space, p->k,
                   (len * p->size + IG_BLOCK - 1) / IG_BLOCK, p->qmax, c, ldc, part, parts);
 }

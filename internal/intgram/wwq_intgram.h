@@ -6,6 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The name of an instruction set, counted from 0, the portable one; NULL if there
+ * are no more. The other functions take a set that this machine can run. */
+const char *wwq_ig_set(int set);
+/* Whether a set has instructions for int16. */
+int wwq_ig_fast16(int set);
+
 /* The bytes of scratch memory, aligned to IG_ALIGN, for elements of size bytes. */
 size_t wwq_ig_space(size_t k, size_t m, size_t size);
 
@@ -19,16 +25,9 @@ typedef struct {
 
 /* How many elements of the long dimension a slab has. */
 size_t wwq_ig_slab(size_t m, size_t size);
-void wwq_ig_pack(const ig_product *p, size_t from, void *space);
-void wwq_ig_multiply(const ig_product *p, size_t from, const void *space, double *c, size_t ldc,
-                     size_t part, size_t parts);
-
-/* The name of the instruction set in use, and its choice by name (0 if this
- * machine lacks it), for tests. */
-const char *wwq_ig_simd(void);
-int wwq_ig_force(const char *name);
-/* Whether it has instructions for int16. */
-int wwq_ig_fast16(void);
+void wwq_ig_pack(int set, const ig_product *p, size_t from, void *space);
+void wwq_ig_multiply(int set, const ig_product *p, size_t from, const void *space, double *c,
+                     size_t ldc, size_t part, size_t parts);
 
 #define IG_ALIGN 64
 

@@ -1,5 +1,8 @@
 package kernel
 
+// The specification of the loops. The functions of the same names in kernel.go check
+// the arguments and say what each computes.
+
 import (
 	"encoding/binary"
 	"math"
@@ -7,26 +10,19 @@ import (
 	"github.com/x448/float16"
 )
 
-// DecodeF16Generic converts len(dst) little-endian float16 numbers to float32,
-// exactly.
-func DecodeF16Generic(dst []float32, src []byte) {
-	sameLen(2*len(dst), len(src))
+func decodeF16Generic(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = float16.Frombits(binary.LittleEndian.Uint16(src[2*i:])).Float32()
 	}
 }
 
-// DecodeBF16Generic converts len(dst) little-endian bfloat16 numbers to float32,
-// exactly.
-func DecodeBF16Generic(dst []float32, src []byte) {
-	sameLen(2*len(dst), len(src))
+func decodeBF16Generic(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
 	}
 }
 
-// FindRangeGeneric returns the range of x.
-func FindRangeGeneric(x []float32) Range {
+func findRangeGeneric(x []float32) Range {
 	lo, hi := float32(math.MaxFloat32), float32(-math.MaxFloat32)
 	bad := 0
 	for _, v := range x {
@@ -48,42 +44,31 @@ func FindRangeGeneric(x []float32) Range {
 	return Range{Min: lo + 0, Max: hi + 0, NonFinite: bad}
 }
 
-// QuantizeSymmetricGeneric writes the quantized and dequantized src to dst.
-func QuantizeSymmetricGeneric(dst, src []float32, p SymmetricParams) {
-	sameLen(len(dst), len(src))
+func quantizeSymmetricGeneric(dst, src []float32, p SymmetricParams) {
 	for i, x := range src {
 		dst[i] = roundClamp(x/p.Scale, -p.QMax, p.QMax) * p.Scale
 	}
 }
 
-// QuantizeAsymmetricGeneric writes the quantized and dequantized src to dst.
-func QuantizeAsymmetricGeneric(dst, src []float32, p AsymmetricParams) {
-	sameLen(len(dst), len(src))
+func quantizeAsymmetricGeneric(dst, src []float32, p AsymmetricParams) {
 	for i, x := range src {
 		dst[i] = float32(roundClamp(x/p.Scale+p.Zero, 0, p.QMax)*p.Scale) + p.Min
 	}
 }
 
-// CodesSymmetricGeneric writes q + QMax of every element of src to codes.
-func CodesSymmetricGeneric(codes []uint16, src []float32, p SymmetricParams) {
-	sameLen(len(codes), len(src))
+func codesSymmetricGeneric(codes []uint16, src []float32, p SymmetricParams) {
 	for i, x := range src {
 		codes[i] = uint16(int32(roundClamp(x/p.Scale, -p.QMax, p.QMax) + p.QMax))
 	}
 }
 
-// CodesAsymmetricGeneric writes q of every element of src to codes.
-func CodesAsymmetricGeneric(codes []uint16, src []float32, p AsymmetricParams) {
-	sameLen(len(codes), len(src))
+func codesAsymmetricGeneric(codes []uint16, src []float32, p AsymmetricParams) {
 	for i, x := range src {
 		codes[i] = uint16(int32(roundClamp(x/p.Scale+p.Zero, 0, p.QMax)))
 	}
 }
 
-// Codes8Generic writes the codes of src to dst and returns the sum of their squares.
-func Codes8Generic(dst []int8, src []float32, scale, qmax float32) (squares float64) {
-	sameLen(len(dst), len(src))
-	checkQMax8(qmax)
+func codes8Generic(dst []int8, src []float32, scale, qmax float32) (squares float64) {
 	sum := int64(0)
 	for i, x := range src {
 		v := int64(roundClamp(x/scale, -qmax, qmax))
@@ -93,10 +78,7 @@ func Codes8Generic(dst []int8, src []float32, scale, qmax float32) (squares floa
 	return float64(sum)
 }
 
-// Scale16Generic writes the products of src and factor to dst and returns the sum of
-// their squares.
-func Scale16Generic(dst []int16, src []float32, factor float32) (squares float64) {
-	sameLen(len(dst), len(src))
+func scale16Generic(dst []int16, src []float32, factor float32) (squares float64) {
 	sum := int64(0)
 	for i, x := range src {
 		v := int32(x * factor)
@@ -106,9 +88,14 @@ func Scale16Generic(dst []int16, src []float32, factor float32) (squares float64
 	return float64(sum)
 }
 
-// roundClamp rounds q to the nearest whole number, ties to even, between lo and
-// hi. Clamping first keeps the sum with roundMagic exact and gives the same
-// result, since lo and hi are whole.
+// roundMagic is 1.5 * 2^23: adding and subtracting it rounds a float32 of
+// magnitude below 2^22 to the nearest integer, ties to even. A result of zero is
+// always +0.
+const roundMagic = 12582912
+
+// roundClamp rounds q to the nearest integer, ties to even, between lo and hi.
+// Clamping comes first, which keeps the sum with roundMagic exact. It does not change
+// the result, since lo and hi are integers.
 func roundClamp(q, lo, hi float32) float32 {
 	if q < lo {
 		q = lo
@@ -119,33 +106,26 @@ func roundClamp(q, lo, hi float32) float32 {
 	return (q + roundMagic) - roundMagic
 }
 
-// RoundF16Generic rounds every element of x to float16 and back.
-func RoundF16Generic(x []float32) {
+func roundF16Generic(x []float32) {
 	for i, v := range x {
 		x[i] = float16.Fromfloat32(v).Float32()
 	}
 }
 
-// RoundBF16Generic rounds every element of x to bfloat16 and back. x must hold no
-// NaN.
-func RoundBF16Generic(x []float32) {
+func roundBF16Generic(x []float32) {
 	for i, v := range x {
 		b := math.Float32bits(v)
 		x[i] = math.Float32frombits((b + 0x7fff + (b>>16)&1) &^ 0xffff)
 	}
 }
 
-// CodesF16Generic rounds src to float16 and writes the bits to codes.
-func CodesF16Generic(codes []uint16, src []float32) {
-	sameLen(len(codes), len(src))
+func codesF16Generic(codes []uint16, src []float32) {
 	for i, v := range src {
 		codes[i] = float16.Fromfloat32(v).Bits()
 	}
 }
 
-// SumErrorsGeneric returns the error sums of b against a.
-func SumErrorsGeneric(a, b []float32) ErrorSums {
-	sameLen(len(a), len(b))
+func sumErrorsGeneric(a, b []float32) ErrorSums {
 	var abs, sq, sig, mag [lanes]float64
 	largest := 0.0
 	for i := range a {
@@ -163,9 +143,7 @@ func SumErrorsGeneric(a, b []float32) ErrorSums {
 	return ErrorSums{Abs: addLanes(&abs), Square: addLanes(&sq), Max: largest, Signal: addLanes(&sig), Weight: addLanes(&mag)}
 }
 
-// WidenGeneric converts src to float64 in dst and returns the sum of squares.
-func WidenGeneric(dst []float64, src []float32) float64 {
-	sameLen(len(dst), len(src))
+func widenGeneric(dst []float64, src []float32) float64 {
 	var sq [lanes]float64
 	for i, v := range src {
 		x := float64(v)
@@ -175,9 +153,7 @@ func WidenGeneric(dst []float64, src []float32) float64 {
 	return addLanes(&sq)
 }
 
-// MarkGeneric sets seen[c] to 1 for every c of codes. len(seen) must be 65536.
-func MarkGeneric(seen []byte, codes []uint16) {
-	seen = seen[:65536]
+func markGeneric(seen []byte, codes []uint16) {
 	for _, c := range codes {
 		seen[c] = 1
 	}

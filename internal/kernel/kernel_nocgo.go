@@ -2,63 +2,46 @@
 
 package kernel
 
-// SIMD returns the name of the instruction set in use.
-func SIMD() string { return "generic" }
+var setNames = []string{"generic"}
 
-// Force selects an instruction set by name, for tests. This build has one.
-func Force(name string) bool { return name == "generic" }
+func (Set) decodeF16(dst []float32, src []byte) { decodeF16Generic(dst, src) }
 
-// DecodeF16 is DecodeF16Generic.
-func DecodeF16(dst []float32, src []byte) { DecodeF16Generic(dst, src) }
+func (Set) decodeBF16(dst []float32, src []byte) { decodeBF16Generic(dst, src) }
 
-// DecodeBF16 is DecodeBF16Generic.
-func DecodeBF16(dst []float32, src []byte) { DecodeBF16Generic(dst, src) }
+func (Set) findRange(x []float32) Range { return findRangeGeneric(x) }
 
-// FindRange is FindRangeGeneric.
-func FindRange(x []float32) Range { return FindRangeGeneric(x) }
-
-// QuantizeSymmetric is QuantizeSymmetricGeneric.
-func QuantizeSymmetric(dst, src []float32, p SymmetricParams) { QuantizeSymmetricGeneric(dst, src, p) }
-
-// QuantizeAsymmetric is QuantizeAsymmetricGeneric.
-func QuantizeAsymmetric(dst, src []float32, p AsymmetricParams) {
-	QuantizeAsymmetricGeneric(dst, src, p)
+func (Set) quantizeSymmetric(dst, src []float32, p SymmetricParams) {
+	quantizeSymmetricGeneric(dst, src, p)
 }
 
-// CodesSymmetric is CodesSymmetricGeneric.
-func CodesSymmetric(codes []uint16, src []float32, p SymmetricParams) {
-	CodesSymmetricGeneric(codes, src, p)
+func (Set) quantizeAsymmetric(dst, src []float32, p AsymmetricParams) {
+	quantizeAsymmetricGeneric(dst, src, p)
 }
 
-// CodesAsymmetric is CodesAsymmetricGeneric.
-func CodesAsymmetric(codes []uint16, src []float32, p AsymmetricParams) {
-	CodesAsymmetricGeneric(codes, src, p)
+func (Set) codesSymmetric(codes []uint16, src []float32, p SymmetricParams) {
+	codesSymmetricGeneric(codes, src, p)
 }
 
-// Codes8 is Codes8Generic.
-func Codes8(dst []int8, src []float32, scale, qmax float32) (squares float64) {
-	return Codes8Generic(dst, src, scale, qmax)
+func (Set) codesAsymmetric(codes []uint16, src []float32, p AsymmetricParams) {
+	codesAsymmetricGeneric(codes, src, p)
 }
 
-// Scale16 is Scale16Generic.
-func Scale16(dst []int16, src []float32, factor float32) (squares float64) {
-	return Scale16Generic(dst, src, factor)
+func (Set) codes8(dst []int8, src []float32, scale, qmax float32) float64 {
+	return codes8Generic(dst, src, scale, qmax)
 }
 
-// RoundF16 is RoundF16Generic.
-func RoundF16(x []float32) { RoundF16Generic(x) }
+func (Set) scale16(dst []int16, src []float32, factor float32) float64 {
+	return scale16Generic(dst, src, factor)
+}
 
-// RoundBF16 is RoundBF16Generic.
-func RoundBF16(x []float32) { RoundBF16Generic(x) }
+func (Set) roundF16(x []float32) { roundF16Generic(x) }
 
-// CodesF16 is CodesF16Generic.
-func CodesF16(codes []uint16, src []float32) { CodesF16Generic(codes, src) }
+func (Set) roundBF16(x []float32) { roundBF16Generic(x) }
 
-// SumErrors is SumErrorsGeneric.
-func SumErrors(a, b []float32) ErrorSums { return SumErrorsGeneric(a, b) }
+func (Set) codesF16(codes []uint16, src []float32) { codesF16Generic(codes, src) }
 
-// Widen is WidenGeneric.
-func Widen(dst []float64, src []float32) float64 { return WidenGeneric(dst, src) }
+func (Set) sumErrors(a, b []float32) ErrorSums { return sumErrorsGeneric(a, b) }
 
-// Mark is MarkGeneric.
-func Mark(seen []byte, codes []uint16) { MarkGeneric(seen, codes) }
+func (Set) widen(dst []float64, src []float32) float64 { return widenGeneric(dst, src) }
+
+func (Set) mark(seen []byte, codes []uint16) { markGeneric(seen, codes) }

@@ -1,5 +1,5 @@
-/* Instruction sets and their choice at run time. The loops stand in
- * kernel_body.h. */
+/* The instruction sets of this build. The loops stand in kernel_loops.h, which is
+ * compiled once for each. Which sets the machine can run is known to the Go side. */
 #include "wwq_kernel.h"
 
 #include <float.h>
@@ -97,7 +97,7 @@ static inline uint16_t float_to_half(float f) {
 #endif
 #define FN(name) base_##name
 #define TARGET
-#include "kernel_body.h"
+#include "kernel_loops.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -109,7 +109,7 @@ static inline uint16_t float_to_half(float f) {
     _mm256_storeu_ps(dst, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(src))))
 #define STORE_HALF(dst, src) \
     _mm_storeu_si128((__m128i *)(dst), _mm256_cvtps_ph(_mm256_loadu_ps(src), 0))
-#include "kernel_body.h"
+#include "kernel_loops.h"
 
 #define FN(name) avx512_##name
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,f16c")))
@@ -118,90 +118,64 @@ static inline uint16_t float_to_half(float f) {
     _mm512_storeu_ps(dst, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(src))))
 #define STORE_HALF(dst, src) \
     _mm256_storeu_si256((__m256i *)(dst), _mm512_cvtps_ph(_mm512_loadu_ps(src), 0))
-#include "kernel_body.h"
-
-static int has_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
-}
-static int has_avx512(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
+#include "kernel_loops.h"
 #endif
 
+/* From the portable set to the best one, so that set 0 runs everywhere. */
 static const struct {
     const char *name;
     const kernels *table;
-    int (*present)(void);
 } sets[] = {
+    {.name = BASE_NAME, .table = &base_table},
 #ifdef __x86_64__
-    {"avx512", &avx512_table, has_avx512},
-    {"avx2", &avx2_table, has_avx2},
+    {.name = "avx2", .table = &avx2_table},
+    {.name = "avx512", .table = &avx512_table},
 #endif
-    {BASE_NAME, &base_table, NULL},
 };
 
-/* Set before main runs, so that no call ever races with the choice. */
-static size_t chosen;
-
-__attribute__((constructor)) static void choose(void) {
-#ifdef __x86_64__
-    __builtin_cpu_init();
-#endif
-    while (sets[chosen].present && !sets[chosen].present())
-        chosen++;
+const char *wwq_kernel_set(int set) {
+    return (size_t)set < sizeof sets / sizeof *sets ? sets[set].name : NULL;
 }
 
-const char *wwq_kernel_simd(void) { return sets[chosen].name; }
-
-int wwq_kernel_force(const char *name) {
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (!strcmp(sets[i].name, name) && (!sets[i].present || sets[i].present())) {
-            chosen = i;
-            return 1;
-        }
-    return 0;
+void wwq_decode_f16(int set, float *dst, const uint16_t *src, size_t n) {
+    sets[set].table->decode_f16(dst, src, n);
 }
-
-void wwq_decode_f16(float *dst, const uint16_t *src, size_t n) {
-    sets[chosen].table->decode_f16(dst, src, n);
+void wwq_decode_bf16(int set, float *dst, const uint16_t *src, size_t n) {
+    sets[set].table->decode_bf16(dst, src, n);
 }
-void wwq_decode_bf16(float *dst, const uint16_t *src, size_t n) {
-    sets[chosen].table->decode_bf16(dst, src, n);
+void wwq_find_range(int set, wwq_range *r, const float *x, size_t n) {
+    sets[set].table->find_range(r, x, n);
 }
-void wwq_find_range(wwq_range *r, const float *x, size_t n) {
-    sets[chosen].table->find_range(r, x, n);
+void wwq_quantize_symmetric(int set, float *dst, const float *src, size_t n, float scale, float qmax) {
+    sets[set].table->quantize_symmetric(dst, src, n, scale, qmax);
 }
-void wwq_quantize_symmetric(float *dst, const float *src, size_t n, float scale, float qmax) {
-    sets[chosen].table->quantize_symmetric(dst, src, n, scale, qmax);
-}
-void wwq_quantize_asymmetric(float *dst, const float *src, size_t n, float scale, float zero,
+void wwq_quantize_asymmetric(int set, float *dst, const float *src, size_t n, float scale, float zero,
                              float min, float qmax) {
-    sets[chosen].table->quantize_asymmetric(dst, src, n, scale, zero, min, qmax);
+    sets[set].table->quantize_asymmetric(dst, src, n, scale, zero, min, qmax);
 }
-void wwq_codes_symmetric(uint16_t *codes, const float *src, size_t n, float scale, float qmax) {
-    sets[chosen].table->codes_symmetric(codes, src, n, scale, qmax);
+void wwq_codes_symmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float qmax) {
+    sets[set].table->codes_symmetric(codes, src, n, scale, qmax);
 }
-void wwq_codes_asymmetric(uint16_t *codes, const float *src, size_t n, float scale, float zero,
+void wwq_codes_asymmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float zero,
                           float qmax) {
-    sets[chosen].table->codes_asymmetric(codes, src, n, scale, zero, qmax);
+    sets[set].table->codes_asymmetric(codes, src, n, scale, zero, qmax);
 }
-double wwq_codes8(int8_t *codes, const float *src, size_t n, float scale, float qmax) {
-    return sets[chosen].table->codes8(codes, src, n, scale, qmax);
+double wwq_codes8(int set, int8_t *codes, const float *src, size_t n, float scale, float qmax) {
+    return sets[set].table->codes8(codes, src, n, scale, qmax);
 }
-double wwq_scale16(int16_t *dst, const float *src, size_t n, float factor) {
-    return sets[chosen].table->scale16(dst, src, n, factor);
+double wwq_scale16(int set, int16_t *dst, const float *src, size_t n, float factor) {
+    return sets[set].table->scale16(dst, src, n, factor);
 }
-void wwq_round_f16(float *x, size_t n) { sets[chosen].table->round_f16(x, n); }
-void wwq_round_bf16(float *x, size_t n) { sets[chosen].table->round_bf16(x, n); }
-void wwq_codes_f16(uint16_t *dst, const float *src, size_t n) {
-    sets[chosen].table->codes_f16(dst, src, n);
+void wwq_round_f16(int set, float *x, size_t n) { sets[set].table->round_f16(x, n); }
+void wwq_round_bf16(int set, float *x, size_t n) { sets[set].table->round_bf16(x, n); }
+void wwq_codes_f16(int set, uint16_t *dst, const float *src, size_t n) {
+    sets[set].table->codes_f16(dst, src, n);
 }
-void wwq_sum_errors(wwq_error_sums *s, const float *a, const float *b, size_t n) {
-    sets[chosen].table->sum_errors(s, a, b, n);
+void wwq_sum_errors(int set, wwq_error_sums *s, const float *a, const float *b, size_t n) {
+    sets[set].table->sum_errors(s, a, b, n);
 }
-double wwq_widen(double *dst, const float *src, size_t n) {
-    return sets[chosen].table->widen(dst, src, n);
+double wwq_widen(int set, double *dst, const float *src, size_t n) {
+    return sets[set].table->widen(dst, src, n);
 }
 
 /* One store an element; no instruction set has a better scatter of bytes. */

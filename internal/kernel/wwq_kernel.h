@@ -1,10 +1,15 @@
 /* Loops over weights; see the Go functions of the same names for what each
- * computes. Every pointer has room for n elements. */
+ * computes. Every pointer has room for n elements, and no two overlap. set is an
+ * instruction set that this machine can run. */
 #ifndef WWQ_KERNEL_H
 #define WWQ_KERNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The name of an instruction set, counted from 0, the portable one; NULL if there
+ * are no more. */
+const char *wwq_kernel_set(int set);
 
 typedef struct {
     float min, max;
@@ -15,27 +20,22 @@ typedef struct {
     double abs, square, max, signal, weight;
 } wwq_error_sums;
 
-void wwq_decode_f16(float *dst, const uint16_t *src, size_t n);
-void wwq_decode_bf16(float *dst, const uint16_t *src, size_t n);
-void wwq_find_range(wwq_range *r, const float *x, size_t n);
-void wwq_quantize_symmetric(float *dst, const float *src, size_t n, float scale, float qmax);
-void wwq_quantize_asymmetric(float *dst, const float *src, size_t n, float scale, float zero,
+void wwq_decode_f16(int set, float *dst, const uint16_t *src, size_t n);
+void wwq_decode_bf16(int set, float *dst, const uint16_t *src, size_t n);
+void wwq_find_range(int set, wwq_range *r, const float *x, size_t n);
+void wwq_quantize_symmetric(int set, float *dst, const float *src, size_t n, float scale, float qmax);
+void wwq_quantize_asymmetric(int set, float *dst, const float *src, size_t n, float scale, float zero,
                              float min, float qmax);
-void wwq_codes_symmetric(uint16_t *codes, const float *src, size_t n, float scale, float qmax);
-void wwq_codes_asymmetric(uint16_t *codes, const float *src, size_t n, float scale, float zero,
+void wwq_codes_symmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float qmax);
+void wwq_codes_asymmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float zero,
                           float qmax);
-double wwq_codes8(int8_t *codes, const float *src, size_t n, float scale, float qmax);
-double wwq_scale16(int16_t *dst, const float *src, size_t n, float factor);
-void wwq_round_f16(float *x, size_t n);
-void wwq_round_bf16(float *x, size_t n);
-void wwq_codes_f16(uint16_t *dst, const float *src, size_t n);
-void wwq_sum_errors(wwq_error_sums *s, const float *a, const float *b, size_t n);
-double wwq_widen(double *dst, const float *src, size_t n);
+double wwq_codes8(int set, int8_t *codes, const float *src, size_t n, float scale, float qmax);
+double wwq_scale16(int set, int16_t *dst, const float *src, size_t n, float factor);
+void wwq_round_f16(int set, float *x, size_t n);
+void wwq_round_bf16(int set, float *x, size_t n);
+void wwq_codes_f16(int set, uint16_t *dst, const float *src, size_t n);
+void wwq_sum_errors(int set, wwq_error_sums *s, const float *a, const float *b, size_t n);
+double wwq_widen(int set, double *dst, const float *src, size_t n);
 void wwq_mark(uint8_t *seen, const uint16_t *codes, size_t n);
-
-/* The name of the instruction set in use, and its choice by name (0 if this
- * machine lacks it), for tests. */
-const char *wwq_kernel_simd(void);
-int wwq_kernel_force(const char *name);
 
 #endif

@@ -5,12 +5,19 @@
 // the purpose happens with a probability of about 1/P. Numbers are kept in float64
 // and matrix products done by a BLAS, which is exact as long as sums stay below
 // 2^53 (J.-G. Dumas, P. Giorgi, C. Pernet, ACM TOMS 35, 2008).
+//
+// The two inner loops exist in C, compiled for several instruction sets, and in Go
+// (generic.go), which is the specification and the only version in builds without
+// cgo. All results are exact, so they do not depend on the set. The functions of this
+// package are safe for concurrent use on different matrices.
 package modp
 
 import (
 	"math"
 
 	"gonum.org/v1/gonum/blas"
+
+	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
 
 // P is the largest prime below 2^21: 2^11 products of residues can be added
@@ -20,54 +27,68 @@ const P = 2097143
 // MaxTerms is how many products of two residues can be added exactly.
 const MaxTerms = 1 << 11
 
+// A Set is an instruction set for which this build has the loops. The zero Set is the
+// portable one.
+type Set int
+
+var usable = cpu.Usable(setNames)
+
+// Sets returns the instruction sets that this machine can run, the best first.
+func Sets() []Set {
+	sets := make([]Set, len(usable))
+	for i, place := range usable {
+		sets[i] = Set(place)
+	}
+	return sets
+}
+
+// best is the set that the functions of this package use.
+var best = Sets()[0]
+
+// String returns the name of the set: "avx2", "neon", "scalar", or "generic" for the Go
+// loops.
+func (s Set) String() string { return setNames[s] }
+
 // A Gemm multiplies matrices as gonum's blas.Float64Level3 does.
 type Gemm interface {
 	Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int)
 }
 
-// ReduceGeneric replaces every x[i], a whole number of magnitude up to 2^53, by
-// its residue in [0, P).
-func ReduceGeneric(x []float64) {
-	for i, v := range x {
-		x[i] = reduce(v)
+// Reduce replaces every element of x, an integer of magnitude up to 2^53, by its
+// residue in [0, P).
+//
+//	for i, v := range x {
+//		x[i] = v - floor(v/P)*P
+//	}
+func Reduce(x []float64) {
+	if len(x) > 0 {
+		best.reduce(x)
 	}
 }
 
-// EliminateGeneric clears the first column of the rows×width matrix a of stride
-// lda with the help of a pivot row, whose first element has the given inverse:
+// eliminate clears the first column of the rows×width matrix a of stride lda with the
+// help of a pivot row, whose first element has the given inverse:
 //
-//	c[i*ldc] = a[i][0] * inverse,  a[i][j] = a[i][j] - c[i*ldc]*pivot[j]
+//	for i := range rows {
+//		f := a[i*lda] * inverse
+//		c[i*ldc] = f
+//		for j := range width {
+//			a[i*lda+j] -= f * pivot[j]
+//		}
+//	}
 //
 // modulo P. All numbers are residues. pivot may not overlap a.
-func EliminateGeneric(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
-	for i := range rows {
-		row := a[i*lda : i*lda+width]
-		f := reduce(row[0] * inverse)
-		c[i*ldc] = f
-		if f == 0 {
-			continue
-		}
-		for j, v := range row {
-			row[j] = reduce(v - float64(f*pivot[j]))
-		}
+func (s Set) eliminate(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
+	if rows == 0 || width == 0 {
+		return
 	}
+	// The last element of each argument, so that the loops stay inside.
+	_, _, _ = a[(rows-1)*lda+width-1], pivot[width-1], c[(rows-1)*ldc]
+	s.eliminateUnchecked(a, lda, rows, width, pivot, inverse, c, ldc)
 }
 
-// reduce may be off by one multiple of P after the first step, since v/P is
-// rounded.
-func reduce(v float64) float64 {
-	v -= float64(math.Floor(v*(1.0/P)) * P)
-	if v < 0 {
-		v += P
-	}
-	if v >= P {
-		v -= P
-	}
-	return v
-}
-
-// Residues writes the residues of src, taken as fractions: every float32 is a
-// whole number times a power of two, and 2 has an inverse modulo P. Products and
+// Residues writes the residues of src, taken as fractions, to dst: every float32 is
+// an integer times a power of two, and 2 has an inverse modulo P. Products and
 // sums of residues are those of the fractions. All values must be finite.
 func Residues(dst []float64, src []float32) {
 	src = src[:len(dst)]
@@ -138,7 +159,7 @@ func Rank(gemm Gemm, n int, a []float64) int {
 				swap(lower[at*blockSize:][:pivots], lower[row*blockSize:][:pivots])
 			}
 			if below := n - row - 1; below > 0 {
-				Eliminate(a[(row+1)*n+col:], n, below, last-col, a[row*n+col:row*n+last],
+				best.eliminate(a[(row+1)*n+col:], n, below, last-col, a[row*n+col:row*n+last],
 					invert(a[row*n+col]), lower[(row+1)*blockSize+pivots:], blockSize)
 			}
 			pivots++

@@ -2,10 +2,10 @@
 
 package modp
 
-// Reduce is ReduceGeneric.
-func Reduce(x []float64) { ReduceGeneric(x) }
+var setNames = []string{"generic"}
 
-// Eliminate is EliminateGeneric.
-func Eliminate(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
-	EliminateGeneric(a, lda, rows, width, pivot, inverse, c, ldc)
+func (Set) reduce(x []float64) { reduceGeneric(x) }
+
+func (Set) eliminateUnchecked(a []float64, lda, rows, width int, pivot []float64, inverse float64, c []float64, ldc int) {
+	eliminateGeneric(a, lda, rows, width, pivot, inverse, c, ldc)
 }

@@ -4,63 +4,112 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// TestGeneric holds the C loops to the Go ones, and both to big integers.
+// TestGeneric holds the loops of every instruction set and those in Go to big integers.
 func TestGeneric(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	p := big.NewInt(P)
-	if !p.ProbablyPrime(20) {
+	if !big.NewInt(P).ProbablyPrime(20) {
 		t.Fatal("P is no prime")
 	}
-	for _, n := range []int{0, 1, 3, 4, 5, 17, 100} {
-		x, y := make([]float64, n), make([]float64, n)
-		for i := range x {
-			x[i] = float64(rng.Int64N(1<<54) - 1<<53)
-			switch rng.IntN(6) {
-			case 0:
-				x[i] = float64(P * rng.Int64N(1<<31))
-			case 1:
-				x[i] = -float64(P * rng.Int64N(1<<31))
+	for _, set := range Sets() {
+		t.Run("simd="+set.String(), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			for _, n := range []int{1, 3, 4, 5, 17, 100} {
+				testReduce(t, set, integers(rng, n))
+				testEliminate(t, set, n, rng)
 			}
-			y[i] = x[i]
+		})
+	}
+}
+
+// integers returns n integers of magnitude up to 2^53, some of them multiples of P and
+// the neighbours of such, of either sign, where a quotient is rounded up or down.
+func integers(rng *rand.Rand, n int) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = float64(rng.Int64N(1<<54) - 1<<53)
+		if rng.IntN(3) > 0 {
+			x[i] = float64(P*rng.Int64N(1<<32) + rng.Int64N(3) - 1)
 		}
-		in := append([]float64(nil), x...)
-		Reduce(x)
-		ReduceGeneric(y)
-		for i := range x {
-			want, _ := new(big.Float).SetInt(new(big.Int).Mod(big.NewInt(int64(in[i])), p)).Float64()
-			if x[i] != want || y[i] != want {
-				t.Fatalf("%v mod P = %v and %v, want %v", in[i], x[i], y[i], want)
-			}
+		if rng.IntN(2) == 0 {
+			x[i] = -x[i]
 		}
-		if n == 0 {
-			continue
+	}
+	return x
+}
+
+func testReduce(t *testing.T, set Set, in []float64) {
+	t.Helper()
+	x, y := slices.Clone(in), slices.Clone(in)
+	set.reduce(x)
+	reduceGeneric(y)
+	for i := range x {
+		want, _ := new(big.Float).SetInt(new(big.Int).Mod(big.NewInt(int64(in[i])), big.NewInt(P))).Float64()
+		if x[i] != want || y[i] != want {
+			t.Fatalf("%v mod P = %v and %v, want %v", in[i], x[i], y[i], want)
 		}
-		pivot, c, d := make([]float64, n), make([]float64, 3*n), make([]float64, 3*n)
-		for i := range pivot {
-			pivot[i] = float64(1 + rng.IntN(P-1))
+	}
+}
+
+func testEliminate(t *testing.T, set Set, n int, rng *rand.Rand) {
+	t.Helper()
+	pivot, c, d := make([]float64, n), make([]float64, 3*n), make([]float64, 3*n)
+	for i := range pivot {
+		pivot[i] = float64(1 + rng.IntN(P-1))
+	}
+	rows := make([]float64, n*(n+2))
+	for i := range rows {
+		rows[i] = float64(rng.IntN(P) * rng.IntN(2))
+	}
+	other := slices.Clone(rows)
+	set.eliminate(rows, n+2, n, n, pivot, invert(pivot[0]), c, 3)
+	eliminateGeneric(other, n+2, n, n, pivot, invert(pivot[0]), d, 3)
+	for i := range rows {
+		if rows[i] != other[i] {
+			t.Fatalf("element %d: %v and %v", i, rows[i], other[i])
 		}
-		rows := make([]float64, n*(n+2))
-		for i := range rows {
-			rows[i] = float64(rng.IntN(P) * rng.IntN(2))
+	}
+	for i := range n {
+		if rows[i*(n+2)] != 0 || c[3*i] != d[3*i] {
+			t.Fatalf("row %d: %v left, factors %v and %v", i, rows[i*(n+2)], c[3*i], d[3*i])
 		}
-		other := append([]float64(nil), rows...)
-		Eliminate(rows, n+2, n, n, pivot, invert(pivot[0]), c, 3)
-		EliminateGeneric(other, n+2, n, n, pivot, invert(pivot[0]), d, 3)
-		for i := range rows {
-			if rows[i] != other[i] {
-				t.Fatalf("element %d: %v and %v", i, rows[i], other[i])
-			}
+	}
+}
+
+// TestNeighbours covers the integers next to large multiples of P, of either sign. The
+// quotient of many is rounded to the wrong side, which the second step must mend.
+func TestNeighbours(t *testing.T) {
+	var x []float64
+	for n := int64(1<<32 - 40); n < 1<<32; n++ {
+		for _, d := range []int64{-1, 0, 1} {
+			x = append(x, float64(n*P+d), -float64(n*P+d))
 		}
-		for i := range n {
-			if rows[i*(n+2)] != 0 || c[3*i] != d[3*i] {
-				t.Fatalf("row %d: %v left, factors %v and %v", i, rows[i*(n+2)], c[3*i], d[3*i])
-			}
-		}
+	}
+	for _, set := range Sets() {
+		testReduce(t, set, x)
+	}
+}
+
+func TestEdges(t *testing.T) {
+	Reduce(nil)
+	best.eliminate(nil, 1, 0, 3, nil, 1, nil, 1)
+	for name, f := range map[string]func(){
+		"matrix":  func() { best.eliminate(make([]float64, 5), 3, 2, 3, make([]float64, 3), 1, make([]float64, 2), 1) },
+		"pivot":   func() { best.eliminate(make([]float64, 6), 3, 2, 3, make([]float64, 2), 1, make([]float64, 2), 1) },
+		"factors": func() { best.eliminate(make([]float64, 6), 3, 2, 3, make([]float64, 3), 1, make([]float64, 1), 1) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("short %s: no panic", name)
+				}
+			}()
+			f()
+		}()
 	}
 }
 

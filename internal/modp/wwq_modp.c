@@ -1,9 +1,11 @@
+/* The instruction sets of this build. The loops stand in modp_loops.h. Which sets the
+ * machine can run is known to the Go side. */
 #include "wwq_modp.h"
 
 #include <math.h>
 
-/* Plain loops that the compiler vectorises for each instruction set; -std=c11
- * keeps it from contracting, which would not change the results: all are exact. */
+/* gcc does not contract under -std=c11. The results would be the same: all are
+ * exact. */
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
@@ -15,53 +17,40 @@ static inline double reduce(double v) {
     return v;
 }
 
-#define LOOPS(suffix, target)                                                        \
-    target static void reduce_##suffix(double *restrict x, size_t n) {               \
-        for (size_t i = 0; i < n; i++)                                               \
-            x[i] = reduce(x[i]);                                                     \
-    }                                                                                \
-    target static void eliminate_##suffix(                                           \
-        double *restrict a, size_t lda, size_t rows, size_t width,                   \
-        const double *restrict pivot, double inverse, double *restrict c, size_t ldc) { \
-        for (size_t i = 0; i < rows; i++) {                                          \
-            double *restrict row = a + i * lda;                                      \
-            double f = reduce(row[0] * inverse);                                     \
-            c[i * ldc] = f;                                                          \
-            if (f != 0)                                                              \
-                for (size_t j = 0; j < width; j++)                                   \
-                    row[j] = reduce(row[j] - f * pivot[j]);                          \
-        }                                                                            \
-    }
-
-LOOPS(base, )
+#ifdef __aarch64__
+#define BASE_NAME "neon" /* which every such machine has */
+#else
+#define BASE_NAME "scalar"
+#endif
+#define FN(name) base_##name
+#define TARGET
+#include "modp_loops.h"
 
 #ifdef __x86_64__
-LOOPS(avx2, __attribute__((target("avx2"))))
-
-static int has_avx2;
-__attribute__((constructor)) static void choose(void) {
-    __builtin_cpu_init();
-    has_avx2 = __builtin_cpu_supports("avx2");
-}
-
-void wwq_mod_reduce(double *x, size_t n) {
-    if (has_avx2)
-        reduce_avx2(x, n);
-    else
-        reduce_base(x, n);
-}
-
-void wwq_mod_eliminate(double *a, size_t lda, size_t rows, size_t width, const double *pivot,
-                       double inverse, double *c, size_t ldc) {
-    if (has_avx2)
-        eliminate_avx2(a, lda, rows, width, pivot, inverse, c, ldc);
-    else
-        eliminate_base(a, lda, rows, width, pivot, inverse, c, ldc);
-}
-#else
-void wwq_mod_reduce(double *x, size_t n) { reduce_base(x, n); }
-void wwq_mod_eliminate(double *a, size_t lda, size_t rows, size_t width, const double *pivot,
-                       double inverse, double *c, size_t ldc) {
-    eliminate_base(a, lda, rows, width, pivot, inverse, c, ldc);
-}
+#define FN(name) avx2_##name
+#define TARGET __attribute__((target("avx2")))
+#include "modp_loops.h"
 #endif
+
+/* From the portable set to the best one, so that set 0 runs everywhere. */
+static const struct {
+    const char *name;
+    void (*reduce)(double *, size_t);
+    void (*eliminate)(double *, size_t, size_t, size_t, const double *, double, double *, size_t);
+} sets[] = {
+    {.name = BASE_NAME, .reduce = base_reduce, .eliminate = base_eliminate},
+#ifdef __x86_64__
+    {.name = "avx2", .reduce = avx2_reduce, .eliminate = avx2_eliminate},
+#endif
+};
+
+const char *wwq_mod_set(int set) {
+    return (size_t)set < sizeof sets / sizeof *sets ? sets[set].name : NULL;
+}
+
+void wwq_mod_reduce(int set, double *x, size_t n) { sets[set].reduce(x, n); }
+
+void wwq_mod_eliminate(int set, double *a, size_t lda, size_t rows, size_t width,
+                       const double *pivot, double inverse, double *c, size_t ldc) {
+    sets[set].eliminate(a, lda, rows, width, pivot, inverse, c, ldc);
+}

@@ -178,90 +178,120 @@ static void FN(zero)(R *p, size_t count, int nt, int tid) {
   memset(p + lo, 0, sizeof(R) * (hi - lo));
 }
 
+// Zeroes thread tid's share of the sums Y for rows r0 and below; gs are the first
+// tile columns of the ng groups.
+static void FN(zero_y)(const FN(sb) * S, int r0, int ng, const int *gs, int tid) {
+  const int N = S->N, b = S->b, nth = S->team->nt;
+  const size_t js = (size_t)N * MR;
+  for (int g = 0; g < ng; g++) {
+    size_t o = (size_t)(g ? gs[g] * S->nb : r0) * b;
+    FN(zero)(S->y1 + g * (size_t)N * b + o, (size_t)N * b - o, nth, tid);
+  }
+  for (int jp = 0; jp < b / MR; jp++)
+    FN(zero)(S->y2 + jp * js + (size_t)r0 * MR, js - (size_t)r0 * MR, nth, tid);
+}
+
+// Factors the panel vn of columns c0 to c0+b-1, R to the band, and writes T to tj as
+// the second factor of k_mul. One thread does this.
+static void FN(factor)(const FN(sb) * S, R *vn, int c0, int r0) {
+  const int N = S->N, b = S->b;
+  FN(panel)(vn + (size_t)r0 * b, (N - r0) / MR, b, S->r, S->vj + (size_t)r0 * MR,
+            (size_t)N * MR, S->t, S->ws);
+  for (int c = 0; c < b; c++)
+    for (int i = 0; i <= c && r0 + i < N; i++)
+      S->band[(r0 + i) + (size_t)(c0 + c) * S->ldb] = S->r[c * b + i];
+  for (int j = 0; j < b; j++)
+    for (int p = 0; p < b; p++)
+      S->tj[(size_t)(j / MR) * b * MR + p * MR + j % MR] = S->t[j * b + p];
+}
+
+// X = Y T for row panels [lo,hi) of the trailing matrix; T is upper triangular.
+static void FN(form_x)(const FN(sb) * S, R *wn, int r0, int ng, const int *gs, int lo, int hi,
+                       R *y) {
+  const int b = S->b;
+  for (int q = lo; q < hi; q++) {
+    const int r = r0 + q * MR;
+    R *x = wn + (size_t)r * b;
+    FN(sum_y)(S, r, ng, gs, y);
+    memset(x, 0, sizeof(R) * MR * b);
+    for (int j = 0; j < b; j += NR)
+      FN(k_mul)(FN(imin)(b, j + NR), y, S->tj + (size_t)(j / MR) * b * MR + j % MR,
+                x + (size_t)j * MR);
+  }
+}
+
+// V^T X, column panels of V shared among the threads.
+static void FN(form_s)(const FN(sb) * S, const R *wn, int r0) {
+  const int b = S->b, np = (S->N - r0) / MR;
+  const size_t js = (size_t)S->N * MR;
+  for (int u; (u = ts_next(S->team)) < b / MR;) {
+    R *s = S->s + (size_t)u * b * MR;
+    memset(s, 0, sizeof(R) * b * MR);
+    for (int c = 0; c < b; c += NR)
+      FN(k_tmul_long)(np, S->vj + u * js + (size_t)r0 * MR,
+                      wn + (size_t)r0 * b + (size_t)c * MR, (size_t)MR * b, s + (size_t)c * MR);
+  }
+}
+
+// -Z, Z = T^T (V^T X) / 2. One thread does this.
+static void FN(form_z)(const FN(sb) * S) {
+  const int b = S->b;
+  for (int c = 0; c < b; c++) {
+    R col[TS_MAXBAND];
+    for (int p = 0; p < b; p++)
+      col[p] = S->s[(size_t)(p / MR) * b * MR + c * MR + p % MR];
+    for (int i = 0; i < b; i++) {
+      R sum = 0;
+      for (int p = 0; p <= i; p++) sum += S->t[i * b + p] * col[p];
+      S->z[(size_t)(c / MR) * b * MR + i * MR + c % MR] = sum / -2;
+    }
+  }
+}
+
+// Panel c0 of the reduction: factors the columns in vn, multiplies the trailing matrix,
+// from row r0 on, by their V while it applies the pending update (v, w), and forms the
+// next one, (vn, wn): W = X - V Z with X = Y T, Y = A V.
+static void FN(step)(const FN(sb) * S, const R *v, const R *w, int c0, int r0, R *vn, R *wn,
+                     int tid) {
+  const int N = S->N, b = S->b, nth = S->team->nt, k0 = r0 / S->nb;
+  int ng = FN(imax)(1, FN(imin)(S->ng, (S->nt - k0) / 4)), gs[33], lo, hi;
+  for (int g = 0; g <= ng; g++) gs[g] = FN(group_start)(k0, S->nt, ng, g);
+  FN(zero_y)(S, r0, ng, gs, tid);
+  ts_barrier(S->team);
+  if (tid == 0) FN(factor)(S, vn, c0, r0);
+  ts_barrier(S->team);
+  for (int g; (g = ts_next(S->team)) < ng;)
+    FN(sweep)(S, v, w, r0, gs[g], gs[g + 1], S->y1 + g * (size_t)N * b);
+  ts_barrier(S->team);
+  ts_share((N - r0) / MR, nth, tid, &lo, &hi);
+  FN(form_x)(S, wn, r0, ng, gs, lo, hi, S->ws + (size_t)tid * MR * b);
+  ts_barrier(S->team);
+  FN(form_s)(S, wn, r0);
+  ts_barrier(S->team);
+  if (tid == 0) FN(form_z)(S);
+  ts_barrier(S->team);
+  for (int q = lo; q < hi; q++) {
+    const int r = r0 + q * MR;
+    for (int j = 0; j < b; j += NR)
+      FN(k_mul)(b, vn + (size_t)r * b, S->z + (size_t)(j / MR) * b * MR + j % MR,
+                wn + (size_t)r * b + (size_t)j * MR);
+  }
+  ts_barrier(S->team);
+}
+
 // One thread's part of the whole reduction; every thread runs this.
 static void FN(sy2sb)(FN(sb) * S, int tid) {
-  const int N = S->N, b = S->b, nb = S->nb, nth = S->team->nt, nj = b / MR;
-  const size_t js = (size_t)N * MR;
   const R *v = NULL, *w = NULL; // pending update
   int cur = 0;
   for (int k; (k = ts_next(S->team)) < S->nt;)
     for (int i = k; i < S->nt; i++) FN(tile_load)(S, i, k);
   ts_barrier(S->team);
-  for (int c0 = 0; c0 < N; c0 += b) {
-    const int r0 = FN(imin)(N, c0 + b); // first row of the trailing matrix
+  for (int c0 = 0; c0 < S->N; c0 += S->b) {
+    const int r0 = FN(imin)(S->N, c0 + S->b); // first row of the trailing matrix
     R *vn = S->v[cur], *wn = S->w[cur];
     FN(panel_cols)(S, v, w, c0, r0, vn, tid);
-    if (r0 >= N) break;
-    const int k0 = r0 / nb, np = (N - r0) / MR;
-    int ng = FN(imax)(1, FN(imin)(S->ng, (S->nt - k0) / 4)), gs[33];
-    for (int g = 0; g <= ng; g++)
-      gs[g] = FN(group_start)(k0, S->nt, ng, g);
-    for (int g = 0; g < ng; g++) {
-      size_t o = (size_t)(g ? gs[g] * nb : r0) * b;
-      FN(zero)(S->y1 + g * (size_t)N * b + o, (size_t)N * b - o, nth, tid);
-    }
-    for (int jp = 0; jp < nj; jp++)
-      FN(zero)(S->y2 + jp * js + (size_t)r0 * MR, js - (size_t)r0 * MR, nth,
-               tid);
-    ts_barrier(S->team);
-    if (tid == 0) {
-      FN(panel)(vn + (size_t)r0 * b, np, b, S->r, S->vj + (size_t)r0 * MR, js,
-                S->t, S->ws);
-      for (int c = 0; c < b; c++)
-        for (int i = 0; i <= c && r0 + i < N; i++)
-          S->band[(r0 + i) + (size_t)(c0 + c) * S->ldb] = S->r[c * b + i];
-      for (int j = 0; j < b; j++) // T as the second factor of k_mul
-        for (int p = 0; p < b; p++)
-          S->tj[(size_t)(j / MR) * b * MR + p * MR + j % MR] = S->t[j * b + p];
-    }
-    ts_barrier(S->team);
-    for (int g; (g = ts_next(S->team)) < ng;)
-      FN(sweep)(S, v, w, r0, gs[g], gs[g + 1], S->y1 + g * (size_t)N * b);
-    ts_barrier(S->team);
-    // W = X - V Z with X = Y T, Z = T^T (V^T X) / 2.
-    int lo, hi;
-    ts_share(np, nth, tid, &lo, &hi);
-    R *y = S->ws + (size_t)tid * MR * b;
-    for (int q = lo; q < hi; q++) {
-      const int r = r0 + q * MR;
-      R *x = wn + (size_t)r * b;
-      FN(sum_y)(S, r, ng, gs, y);
-      memset(x, 0, sizeof(R) * MR * b);
-      for (int j = 0; j < b; j += NR) // T is upper triangular
-        FN(k_mul)(FN(imin)(b, j + NR), y,
-                  S->tj + (size_t)(j / MR) * b * MR + j % MR,
-                  x + (size_t)j * MR);
-    }
-    ts_barrier(S->team);
-    for (int u; (u = ts_next(S->team)) < nj;) {
-      R *s = S->s + (size_t)u * b * MR;
-      memset(s, 0, sizeof(R) * b * MR);
-      for (int c = 0; c < b; c += NR)
-        FN(k_tmul_long)(np, S->vj + u * js + (size_t)r0 * MR,
-                   wn + (size_t)r0 * b + (size_t)c * MR, (size_t)MR * b,
-                   s + (size_t)c * MR);
-    }
-    ts_barrier(S->team);
-    if (tid == 0)
-      for (int c = 0; c < b; c++) {
-        R col[128];
-        for (int p = 0; p < b; p++)
-          col[p] = S->s[(size_t)(p / MR) * b * MR + c * MR + p % MR];
-        for (int i = 0; i < b; i++) {
-          R sum = 0;
-          for (int p = 0; p <= i; p++) sum += S->t[i * b + p] * col[p];
-          S->z[(size_t)(c / MR) * b * MR + i * MR + c % MR] = sum / -2;
-        }
-      }
-    ts_barrier(S->team);
-    for (int q = lo; q < hi; q++) {
-      const int r = r0 + q * MR;
-      for (int j = 0; j < b; j += NR)
-        FN(k_mul)(b, vn + (size_t)r * b,
-                  S->z + (size_t)(j / MR) * b * MR + j % MR,
-                  wn + (size_t)r * b + (size_t)j * MR);
-    }
-    ts_barrier(S->team);
+    if (r0 >= S->N) break;
+    FN(step)(S, v, w, c0, r0, vn, wn, tid);
     v = vn;
     w = wn;
     cur ^= 1;

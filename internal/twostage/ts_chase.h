@@ -15,20 +15,16 @@
 // (s-1,t+1) is done. TS_GROUP sweeps advance together, two tasks apart, so the
 // blocks they touch stay in cache and one task's latencies pass while another
 // works (chase_steps); groups go round the threads.
-#ifndef TS_GROUP
-#define TS_GROUP 4
-#endif
-#define TS_MAXBAND 128
 
 // out[0..3] = lane sums of s[0..3].
 INLINE void FN(hsum4)(const V *s, R *out) {
-#if TS_KIND == 2 && TS_DOUBLE
+#if TS_KIND == TS_AVX2 && TS_DOUBLE
   __m256d a = _mm256_hadd_pd((__m256d)s[0], (__m256d)s[1]);
   __m256d c = _mm256_hadd_pd((__m256d)s[2], (__m256d)s[3]);
   __m256d lo = _mm256_permute2f128_pd(a, c, 0x20);
   __m256d hi = _mm256_permute2f128_pd(a, c, 0x31);
   _mm256_storeu_pd(out, _mm256_add_pd(lo, hi));
-#elif TS_KIND == 2
+#elif TS_KIND == TS_AVX2
   __m256 a = _mm256_hadd_ps((__m256)s[0], (__m256)s[1]);
   __m256 c = _mm256_hadd_ps((__m256)s[2], (__m256)s[3]);
   __m256 e = _mm256_hadd_ps(a, c);
@@ -262,40 +258,16 @@ INLINE void FN(chase_steps)(const int b, FN(ctask) * k, int count, int ld,
   for (int q = 0; q < count; q++) FN(chase_update)(b, k + q, ld);
 }
 
-// The bandwidths pick_band chooses get their own copy with constant loops.
-static void FN(chase_24)(FN(ctask) * k, int count, int ld, const R *mask) {
-  FN(chase_steps)(24, k, count, ld, mask);
-}
-#if TS_KIND == 2 && TS_DOUBLE // the other sets' MR divides neither
-static void FN(chase_12)(FN(ctask) * k, int count, int ld, const R *mask) {
-  FN(chase_steps)(12, k, count, ld, mask);
-}
-static void FN(chase_36)(FN(ctask) * k, int count, int ld, const R *mask) {
-  FN(chase_steps)(36, k, count, ld, mask);
-}
-#endif
-static void FN(chase_48)(FN(ctask) * k, int count, int ld, const R *mask) {
-  FN(chase_steps)(48, k, count, ld, mask);
-}
-static void FN(chase_any)(int b, FN(ctask) * k, int count, int ld,
-                          const R *mask) {
-  FN(chase_steps)(b, k, count, ld, mask);
-}
-
-static void FN(chase_tasks)(int b, FN(ctask) * k, int count, int ld,
-                            const R *mask) {
-  if (b == 24)
-    FN(chase_24)(k, count, ld, mask);
-  else if (b == 48)
-    FN(chase_48)(k, count, ld, mask);
-#if TS_KIND == 2 && TS_DOUBLE
-  else if (b == 12)
-    FN(chase_12)(k, count, ld, mask);
-  else if (b == 36)
-    FN(chase_36)(k, count, ld, mask);
-#endif
+// chase_steps with loops of constant length for each bandwidth that there is.
+static void FN(chase_tasks)(int b, FN(ctask) * k, int count, int ld, const R *mask) {
+  if (TS_KIND == TS_AVX2 && TS_DOUBLE)
+    FN(chase_steps)(12, k, count, ld, mask);
+  else if (b == 24)
+    FN(chase_steps)(24, k, count, ld, mask);
+  else if (TS_DOUBLE && b == 36)
+    FN(chase_steps)(36, k, count, ld, mask);
   else
-    FN(chase_any)(b, k, count, ld, mask);
+    FN(chase_steps)(48, k, count, ld, mask);
 }
 
 // Stage 2 state.

@@ -11,7 +11,7 @@
 
 // Columns per pass, so that broadcasts and sums fit the register file and the
 // triangle above the diagonal stays inside the first vector (<= VL).
-#if TS_KIND == 512 || (TS_KIND == 1 && !TS_DOUBLE)
+#if TS_KIND == TS_AVX512 || (TS_KIND == TS_NEON && !TS_DOUBLE)
 #define TS_NC 4
 #else
 #define TS_NC 2

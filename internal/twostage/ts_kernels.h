@@ -108,7 +108,7 @@ INLINE void FN(k_tmul_long)(int np, const R *x, const R *a, size_t ps, R *c) {
                a + p * ps, ps, c);
 }
 
-#if TS_KIND == 2
+#if TS_KIND == TS_AVX2
 // Transposes a VL x VL block: x[i] holds column i on entry, row i on return.
 INLINE void FN(transpose)(V *x) {
 #if TS_DOUBLE
@@ -145,7 +145,7 @@ INLINE void FN(transpose)(V *x) {
 // dst = src^T (or dst += src^T) for one MR x MR block: element (i,j) at
 // [j*MR + i] on both sides.
 INLINE void FN(trans)(const R *src, R *dst, const int add) {
-#if TS_KIND == 2
+#if TS_KIND == TS_AVX2
   for (int j = 0; j < MR; j += VL)
     for (int i = 0; i < MR; i += VL) {
       V x[VL];

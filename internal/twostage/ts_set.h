@@ -1,4 +1,7 @@
-// One kernel set: both precisions of the whole solver.
+// One kernel set: both precisions of the whole solver. These files are included
+// several times with different macros, so they are templates rather than headers. They
+// are called .h because the go command copies and tracks only .c and .h files of a
+// package, and compiles every .c file by itself.
 #define TS_DOUBLE 1
 #include "ts_simd.h"
 #include "ts_kernels.h"

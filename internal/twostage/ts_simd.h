@@ -1,5 +1,6 @@
 // Vector abstraction of one kernel set and one precision. Included with
-//   TS_ISA      kernel set suffix (avx512, avx2, neon, scalar)
+//   TS_ISA      suffix of the set's functions (avx512, avx2, neon, scalar)
+//   TS_KIND     the set: TS_AVX512, TS_AVX2, TS_NEON or TS_SCALAR
 //   TS_VBYTES   bytes of one vector register
 //   TS_DOUBLE   1 for float64, 0 for float32
 // Defines R, V, VL, MV, NR, MR, FN() and the operations; ts_undef.h removes
@@ -33,14 +34,14 @@ typedef R VU
 #define INLINE static inline __attribute__((always_inline))
 // Micro-kernels stay functions of their own with AVX-512: inlined, gcc spills up
 // to half of the 24 sums in the loop.
-#if TS_KIND == 512
+#if TS_KIND == TS_AVX512
 #define KERNEL static __attribute__((noinline))
 #else
 #define KERNEL INLINE
 #endif
 
 // Register block of the micro-kernels: MR = MV*VL rows by NR columns.
-#if TS_KIND == 512
+#if TS_KIND == TS_AVX512
 #define MV 3
 #define NR 8
 #if TS_DOUBLE
@@ -54,7 +55,7 @@ typedef R VU
 #define FNMA(a, b, c) ((V)_mm512_fnmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define VMAX(a, b) ((V)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #endif
-#elif TS_KIND == 2
+#elif TS_KIND == TS_AVX2
 #define MV 3
 #define NR 4
 #if TS_DOUBLE
@@ -68,7 +69,7 @@ typedef R VU
 #define FNMA(a, b, c) ((V)_mm256_fnmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define VMAX(a, b) ((V)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #endif
-#elif TS_KIND == 1
+#elif TS_KIND == TS_NEON
 #define MV 6
 #define NR 4
 #if TS_DOUBLE
@@ -96,7 +97,7 @@ typedef R VU
 #endif
 #define MR (MV * VL)
 
-#if TS_KIND == 0
+#if TS_KIND == TS_SCALAR
 INLINE V FN(vmax)(V a, V b) {
   for (int i = 0; i < VL; i++) a[i] = b[i] > a[i] ? b[i] : a[i];
   return a;
@@ -105,18 +106,18 @@ INLINE V FN(vmax)(V a, V b) {
 
 // Sum of the lanes, always in the same order.
 INLINE R FN(hsum)(V x) {
-#if TS_KIND == 2 && TS_DOUBLE
+#if TS_KIND == TS_AVX2 && TS_DOUBLE
   __m128d a = _mm_add_pd(_mm256_castpd256_pd128((__m256d)x),
                          _mm256_extractf128_pd((__m256d)x, 1));
   return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
-#elif TS_KIND == 2
+#elif TS_KIND == TS_AVX2
   __m128 a = _mm_add_ps(_mm256_castps256_ps128((__m256)x),
                         _mm256_extractf128_ps((__m256)x, 1));
   a = _mm_add_ps(a, _mm_movehl_ps(a, a));
   return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
-#elif TS_KIND == 512 && TS_DOUBLE
+#elif TS_KIND == TS_AVX512 && TS_DOUBLE
   return _mm512_reduce_add_pd((__m512d)x);
-#elif TS_KIND == 512
+#elif TS_KIND == TS_AVX512
   return _mm512_reduce_add_ps((__m512)x);
 #elif TS_DOUBLE
   return x[0] + x[1];

@@ -12,29 +12,30 @@
 #define TS_W (VL >= 8 ? 1 : 8 / VL) // vectors per step
 #define TS_SH (TS_W * VL)           // shifts per batch
 
-#if TS_KIND == 512
-#define SHIFTIN(x, s)                                                          \
-  ((V)_mm512_mask_blend_pd(                                                    \
-      1, _mm512_permutexvar_pd(_mm512_setr_epi64(0, 0, 1, 2, 3, 4, 5, 6),      \
-                               (__m512d)(x)),                                  \
-      _mm512_set1_pd(s)))
-#define PICKLT(c, t, a, b)                                                     \
-  ((V)_mm512_mask_blend_pd(                                                    \
-      _mm512_cmp_pd_mask((__m512d)(c), (__m512d)(t), _CMP_LT_OQ),              \
-      (__m512d)(b), (__m512d)(a)))
-#elif TS_KIND == 2
-#define SHIFTIN(x, s)                                                          \
-  ((V)_mm256_blend_pd(_mm256_permute4x64_pd((__m256d)(x), 0x90),               \
-                      _mm256_set1_pd(s), 1))
-#define PICKLT(c, t, a, b)                                                     \
-  ((V)_mm256_blendv_pd(                                                        \
-      (__m256d)(b), (__m256d)(a),                                              \
-      _mm256_cmp_pd((__m256d)(c), (__m256d)(t), _CMP_LT_OQ)))
+// The lanes of x moved up by one, with s in the lowest.
+INLINE V FN(shiftin)(V x, R s) {
+#if TS_KIND == TS_AVX512
+  const __m512i from = _mm512_setr_epi64(0, 0, 1, 2, 3, 4, 5, 6);
+  return (V)_mm512_mask_blend_pd(1, _mm512_permutexvar_pd(from, (__m512d)x), _mm512_set1_pd(s));
+#elif TS_KIND == TS_AVX2
+  return (V)_mm256_blend_pd(_mm256_permute4x64_pd((__m256d)x, 0x90), _mm256_set1_pd(s), 1);
 #else
-#define SHIFTIN(x, s) ((V){(s), (x)[0]})
-#define PICKLT(c, t, a, b)                                                     \
-  ((V){(c)[0] < (t)[0] ? (a)[0] : (b)[0], (c)[1] < (t)[1] ? (a)[1] : (b)[1]})
+  return (V){s, x[0]};
 #endif
+}
+
+// In each lane a if c < t, else b.
+INLINE V FN(picklt)(V c, V t, V a, V b) {
+#if TS_KIND == TS_AVX512
+  return (V)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((__m512d)c, (__m512d)t, _CMP_LT_OQ), (__m512d)b,
+                                 (__m512d)a);
+#elif TS_KIND == TS_AVX2
+  return (V)_mm256_blendv_pd((__m256d)b, (__m256d)a,
+                             _mm256_cmp_pd((__m256d)c, (__m256d)t, _CMP_LT_OQ));
+#else
+  return (V){c[0] < t[0] ? a[0] : b[0], c[1] < t[1] ? a[1] : b[1]};
+#endif
+}
 
 static int FN(cmp)(const void *a, const void *b) {
   R x = *(const R *)a, y = *(const R *)b;
@@ -99,8 +100,8 @@ static void FN(ql_multi)(R *d, R *e, int l, int m, const R *sh) {
     }
 #pragma GCC unroll 4
     for (int w = TS_W - 1; w >= 0; w--) {
-      E[w] = SHIFTIN(E[w], w ? E[w - 1][VL - 1] : ei);
-      D[w] = SHIFTIN(D[w], w ? D[w - 1][VL - 1] : di);
+      E[w] = FN(shiftin)(E[w], w ? E[w - 1][VL - 1] : ei);
+      D[w] = FN(shiftin)(D[w], w ? D[w - 1][VL - 1] : di);
     }
 #pragma GCC unroll 4
     for (int w = 0; w < TS_W; w++) {
@@ -113,7 +114,7 @@ static void FN(ql_multi)(R *d, R *e, int l, int m, const R *sh) {
       gam[w] = c[w] * (al - sg[w]) - t;
       D[w] = og + (al - gam[w]);
       V pa = FMA(gam[w] * gam[w], ic, tiny), pb = FMA(oldc, bb, tiny);
-      p[w] = PICKLT(c[w], small, pb, pa);
+      p[w] = FN(picklt)(c[w], small, pb, pa);
     }
     if (i + lag <= m) {
       e[i + lag] = E[TS_W - 1][VL - 1];
@@ -203,7 +204,5 @@ static int FN(sterf)(int n, R *d, R *e, R eps) {
 
 #undef TS_W
 #undef TS_SH
-#undef SHIFTIN
-#undef PICKLT
 #undef TS_CSMALL
 #undef TS_PTINY

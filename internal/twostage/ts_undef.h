@@ -20,4 +20,3 @@
 #undef VMAX
 #undef HSUM
 #undef TS_DOUBLE
-#undef TS_DIRECT_MAX

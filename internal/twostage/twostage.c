@@ -1,4 +1,5 @@
-// Kernel sets, dispatch and the public functions.
+// The kernel sets of this build and the public functions. Which sets the machine can
+// run is known to the Go side.
 #define _GNU_SOURCE
 #include "twostage.h"
 
@@ -6,7 +7,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -14,21 +14,28 @@
 
 #include "ts_team.h"
 
-#define TS_MAXN 60000 // keeps every int index in range
+enum {
+  TS_MAXBAND = 48, // the widest band of any set
+  TS_GROUP = 4,    // sweeps of the bulge chase that advance together
+};
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define TS_X86 1
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
 
-static _Thread_local double ts_stage[3];
+// Memory handed out piece by piece, each at a multiple of 64 bytes from base. With a
+// base of NULL it is only measured.
+typedef struct {
+  char *base;
+  size_t used;
+} ts_arena;
 
-static double ts_now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec + 1e-9 * t.tv_nsec;
+static void *ts_take(ts_arena *m, size_t bytes) {
+  void *p = m->base ? m->base + m->used : NULL;
+  m->used += (bytes + 63) & ~(size_t)63;
+  return p;
 }
 
 // Asks for huge pages under a large workspace: a panel sweep walks tens of
@@ -67,9 +74,15 @@ static void ts_team_run(ts_team *t, int nt, void (*fn)(void *, int),
   for (int i = 1; i < made; i++) pthread_join(th[i], NULL);
 }
 
+// Values of TS_KIND.
+#define TS_SCALAR 0
+#define TS_NEON 1
+#define TS_AVX2 2
+#define TS_AVX512 3
+
 // A kernel set is compiled with its instructions enabled by attribute, so the
 // file itself needs no -m flags.
-#if TS_X86
+#if defined(__x86_64__)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
@@ -77,7 +90,7 @@ static void ts_team_run(ts_team *t, int nt, void (*fn)(void *, int),
 #pragma GCC target("avx2,fma")
 #endif
 #define TS_ISA avx2
-#define TS_KIND 2
+#define TS_KIND TS_AVX2
 #define TS_VBYTES 32
 #include "ts_set.h"
 #if defined(__clang__)
@@ -89,7 +102,7 @@ static void ts_team_run(ts_team *t, int nt, void (*fn)(void *, int),
 #pragma GCC target("avx512f,avx512dq,avx512vl,avx2,fma")
 #endif
 #define TS_ISA avx512
-#define TS_KIND 512
+#define TS_KIND TS_AVX512
 #define TS_VBYTES 64
 #include "ts_set.h"
 #if defined(__clang__)
@@ -99,89 +112,41 @@ static void ts_team_run(ts_team *t, int nt, void (*fn)(void *, int),
 #endif
 #elif defined(__aarch64__)
 #define TS_ISA neon
-#define TS_KIND 1
+#define TS_KIND TS_NEON
 #define TS_VBYTES 16
 #include "ts_set.h"
 #endif
 
 #define TS_ISA scalar
-#define TS_KIND 0
+#define TS_KIND TS_SCALAR
 #define TS_VBYTES 16
 #include "ts_set.h"
 
-typedef struct {
+#define TS_ENTRY(isa)                                                                     \
+  {.name = #isa, .size_d = worksize_d_##isa, .size_s = worksize_s_##isa, .syev_d = syev_d_##isa, \
+   .syev_s = syev_s_##isa}
+
+// From the portable set to the best one, so that set 0 runs everywhere.
+static const struct {
   const char *name;
-  size_t (*size_d)(int, int, int);
-  size_t (*size_s)(int, int, int);
-  int (*syev_d)(int, const double *, int, double *, void *, int, int);
-  int (*syev_s)(int, const float *, int, float *, void *, int, int);
-} ts_set;
-
-#define TS_ENTRY(isa)                                                          \
-  { #isa, worksize_d_##isa, worksize_s_##isa, syev_d_##isa, syev_s_##isa }
-
-static const ts_set ts_sets[] = {
-#if TS_X86
-    TS_ENTRY(avx512), TS_ENTRY(avx2),
+  size_t (*size_d)(int, int);
+  size_t (*size_s)(int, int);
+  int (*syev_d)(int, const double *, int, double *, void *, int);
+  int (*syev_s)(int, const float *, int, float *, void *, int);
+} ts_sets[] = {
+    TS_ENTRY(scalar),
+#if defined(__x86_64__)
+    TS_ENTRY(avx2),   TS_ENTRY(avx512),
 #elif defined(__aarch64__)
     TS_ENTRY(neon),
 #endif
-    TS_ENTRY(scalar),
 };
 
-static int ts_runs(const char *name) {
-#if TS_X86
-  __builtin_cpu_init();
-  if (!strcmp(name, "avx512"))
-    return __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("fma");
-  if (!strcmp(name, "avx2"))
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-  (void)name;
-  return 1;
+const char *wwq_ts_set(int set) {
+  return (size_t)set < sizeof ts_sets / sizeof *ts_sets ? ts_sets[set].name : NULL;
 }
 
-// The set in use; NULL until first needed. Two threads that race to fill it
-// store the same pointer.
-static _Atomic(const ts_set *) ts_current;
-
-static const ts_set *ts_pick(void) {
-  const ts_set *s = atomic_load_explicit(&ts_current, memory_order_acquire);
-  if (s) return s;
-  s = ts_sets;
-  while (!ts_runs(s->name)) s++; // the last one always runs
-  atomic_store_explicit(&ts_current, s, memory_order_release);
-  return s;
-}
-
-const char *wwq_ts_simd(void) { return ts_pick()->name; }
-
-int wwq_ts_force(const char *name) {
-  if (!name || !*name) {
-    atomic_store(&ts_current, NULL);
-    return 1;
-  }
-  int i = wwq_ts_find(name);
-  if (i == TS_CHOSEN) return 0;
-  atomic_store(&ts_current, &ts_sets[i]);
-  return 1;
-}
-
-int wwq_ts_find(const char *name) {
-  for (size_t i = 0; i < sizeof ts_sets / sizeof *ts_sets; i++)
-    if (!strcmp(name, ts_sets[i].name) && ts_runs(name)) return (int)i;
-  return TS_CHOSEN;
-}
-
-static const ts_set *ts_take(int set) {
-  return set == TS_CHOSEN ? ts_pick() : &ts_sets[set];
-}
-
-void wwq_ts_times(double out[3]) { memcpy(out, ts_stage, sizeof ts_stage); }
-
+// Threads worth having for order n, at most nth.
 static int ts_threads(int n, int nth) {
   int most = n / 256 < 1 ? 1 : n / 256;
   if (nth > most) nth = most;
@@ -189,36 +154,18 @@ static int ts_threads(int n, int nth) {
   return nth < 1 ? 1 : nth;
 }
 
-size_t wwq_ts_worksize_d(int set, int n, int band, int nthreads) {
-  return ts_take(set)->size_d(n, band, ts_threads(n, nthreads));
+size_t wwq_ts_worksize_d(int set, int n, int nthreads) {
+  return ts_sets[set].size_d(n, ts_threads(n, nthreads));
 }
 
-size_t wwq_ts_worksize_s(int set, int n, int band, int nthreads) {
-  return ts_take(set)->size_s(n, band, ts_threads(n, nthreads));
+size_t wwq_ts_worksize_s(int set, int n, int nthreads) {
+  return ts_sets[set].size_s(n, ts_threads(n, nthreads));
 }
 
-static int ts_check(int n, const void *a, int lda, const void *w,
-                    const void *work) {
-  if (n < 0 || n > TS_MAXN) return -2;
-  if (n > 0 && !a) return -3;
-  if (lda < n || lda < 1) return -4;
-  if (n > 0 && !w) return -5;
-  if (n > 0 && !work) return -6;
-  return 0;
+int wwq_ts_syev_d(int set, int n, const double *a, int lda, double *w, void *work, int nthreads) {
+  return ts_sets[set].syev_d(n, a, lda, w, work, ts_threads(n, nthreads));
 }
 
-int wwq_ts_syev_d(int set, int n, double *a, int lda, double *w, void *work,
-                  int band, int nthreads) {
-  int rc = ts_check(n, a, lda, w, work);
-  return rc ? rc
-            : ts_take(set)->syev_d(n, a, lda, w, work, band,
-                                   ts_threads(n, nthreads));
-}
-
-int wwq_ts_syev_s(int set, int n, float *a, int lda, float *w, void *work,
-                  int band, int nthreads) {
-  int rc = ts_check(n, a, lda, w, work);
-  return rc ? rc
-            : ts_take(set)->syev_s(n, a, lda, w, work, band,
-                                   ts_threads(n, nthreads));
+int wwq_ts_syev_s(int set, int n, const float *a, int lda, float *w, void *work, int nthreads) {
+  return ts_sets[set].syev_s(n, a, lda, w, work, ts_threads(n, nthreads));
 }

@@ -5,6 +5,7 @@
 package testlapack
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -17,12 +18,12 @@ const Gate = 30
 
 // Symmetric is what SymEigenvaluesTest needs of a backend.
 type Symmetric interface {
-	SymEigenvalues(n int, a []float64, lda int, w []float64) error
+	SymEigenvalues(n int, a []float64, lda int, w []float64) (intact bool, err error)
 }
 
 // Symmetric32 is what SymEigenvalues32Test needs of a backend.
 type Symmetric32 interface {
-	SymEigenvalues32(n int, a []float32, lda int, w []float32) error
+	SymEigenvalues32(n int, a []float32, lda int, w []float32) (intact bool, err error)
 }
 
 // Singular is what SingularValuesTest needs of a backend.
@@ -178,6 +179,13 @@ func mix(values []float64, lda int, rng *rand.Rand) []float64 {
 	return padded
 }
 
+// same reports whether all bits of two matrices are equal, those of NaN included.
+func same[T float32 | float64](a, b []T) bool {
+	return slices.EqualFunc(a, b, func(x, y T) bool {
+		return math.Float64bits(float64(x)) == math.Float64bits(float64(y))
+	})
+}
+
 // ratio returns max|got-want| / (max|want| * n * eps).
 func ratio(got, want []float64, eps float64) float64 {
 	top, worst := 0.0, 0.0
@@ -210,9 +218,14 @@ func SymEigenvaluesTest(t *testing.T, b Symmetric) {
 				a := mix(want, lda, rng)
 				slices.Sort(want)
 				w := fill(n, func(int) float64 { return math.NaN() })
-				if err := b.SymEigenvalues(n, a, lda, w); err != nil {
+				before := slices.Clone(a)
+				intact, err := b.SymEigenvalues(n, a, lda, w)
+				if err != nil {
 					t.Errorf("%s, n=%d, lda=%d: %v", k.name, n, lda, err)
 					continue
+				}
+				if intact && !same(a, before) {
+					t.Errorf("%s, n=%d, lda=%d: the matrix is not intact", k.name, n, lda)
 				}
 				if !slices.IsSorted(w) {
 					t.Errorf("%s, n=%d, lda=%d: not ascending", k.name, n, lda)
@@ -240,7 +253,7 @@ func symAnalytic(t *testing.T, b Symmetric) {
 			want[i] = 2 - 2*math.Cos(math.Pi*float64(i+1)/float64(n+1))
 		}
 		w := make([]float64, n)
-		if err := b.SymEigenvalues(n, a, n, w); err != nil {
+		if _, err := b.SymEigenvalues(n, a, n, w); err != nil {
 			t.Fatal(err)
 		}
 		if r := ratio(w, want, ulp); r > Gate {
@@ -257,7 +270,7 @@ func symAnalytic(t *testing.T, b Symmetric) {
 		}
 	}
 	w := make([]float64, n)
-	if err := b.SymEigenvalues(n, a, n, w); err != nil {
+	if _, err := b.SymEigenvalues(n, a, n, w); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range map[int]float64{0: -1.125441522119985, 20: 10.746194182903393} {
@@ -286,9 +299,14 @@ func SymEigenvalues32Test(t *testing.T, b Symmetric32) {
 			}
 			slices.Sort(want)
 			w := make([]float32, n)
-			if err := b.SymEigenvalues32(n, a, lda, w); err != nil {
+			before := slices.Clone(a)
+			intact, err := b.SymEigenvalues32(n, a, lda, w)
+			if err != nil {
 				t.Errorf("%s, n=%d: %v", k.name, n, err)
 				continue
+			}
+			if intact && !same(a, before) {
+				t.Errorf("%s, n=%d: the matrix is not intact", k.name, n)
 			}
 			got := make([]float64, n)
 			for i, v := range w {
@@ -429,13 +447,76 @@ func QRTest(t *testing.T, b Factorer) {
 	}
 }
 
-// MisuseTest checks that wrong arguments panic before any memory is touched.
-func MisuseTest(t *testing.T, b interface {
+// Complete is all that a backend of package lapack has to do with matrices.
+type Complete interface {
 	Symmetric
 	Symmetric32
 	Singular
 	Factorer
-}) {
+	MaxOrder() int
+}
+
+// NonFiniteTest checks that a NaN or an infinity that a method reads is an error of
+// which errors.Is(err, notFinite) is true, and that the method then says that it left a
+// symmetric matrix intact only if it did.
+func NonFiniteTest(t *testing.T, b Complete, notFinite error) {
+	const m, n = 9, 6
+	places := [][2]int{{0, 0}, {0, n - 1}, {2, 2}, {2, 4}, {n - 1, n - 1}}
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, at := range places {
+			rng := rand.New(rand.NewPCG(6, 7))
+			a := fill(m*n, func(int) float64 { return rng.NormFloat64() })
+			a[at[0]*n+at[1]] = bad
+			a32 := make([]float32, len(a))
+			for i, v := range a {
+				a32[i] = float32(v)
+			}
+			was, was32 := slices.Clone(a), slices.Clone(a32)
+			if intact, err := b.SymEigenvalues(n, a, n, make([]float64, n)); !errors.Is(err, notFinite) || intact && !same(a, was) {
+				t.Errorf("SymEigenvalues, %v at %v: %v, intact %v", bad, at, err, intact)
+			}
+			if intact, err := b.SymEigenvalues32(n, a32, n, make([]float32, n)); !errors.Is(err, notFinite) || intact && !same(a32, was32) {
+				t.Errorf("SymEigenvalues32, %v at %v: %v, intact %v", bad, at, err, intact)
+			}
+			if err := b.SingularValues(m, n, slices.Clone(was), n, make([]float64, n)); !errors.Is(err, notFinite) {
+				t.Errorf("SingularValues, %v at %v: %v", bad, at, err)
+			}
+			if err := b.QR(m, n, slices.Clone(was), n); !errors.Is(err, notFinite) {
+				t.Errorf("QR, %v at %v: %v", bad, at, err)
+			}
+		}
+		// Larger orders may take another path.
+		for _, n := range []int{130, 900} {
+			a := fill(n*n, func(i int) float64 { return float64(i % 7) })
+			a[(n/2)*n+n-1] = bad
+			if _, err := b.SymEigenvalues(n, a, n, make([]float64, n)); !errors.Is(err, notFinite) {
+				t.Errorf("SymEigenvalues, %v in a matrix of order %d: %v", bad, n, err)
+			}
+		}
+	}
+}
+
+// EmptyTest checks that matrices without rows or columns are no error and no access.
+func EmptyTest(t *testing.T, b Complete) {
+	if intact, err := b.SymEigenvalues(0, nil, 1, nil); err != nil || !intact {
+		t.Errorf("SymEigenvalues of order 0: intact %v, %v", intact, err)
+	}
+	if intact, err := b.SymEigenvalues32(0, nil, 1, nil); err != nil || !intact {
+		t.Errorf("SymEigenvalues32 of order 0: intact %v, %v", intact, err)
+	}
+	for _, d := range [][2]int{{0, 0}, {0, 1}, {0, 5}, {1, 0}, {5, 0}} {
+		m, n := d[0], d[1]
+		if err := b.QR(m, n, nil, max(1, n)); err != nil {
+			t.Errorf("QR of %dx%d: %v", m, n, err)
+		}
+		if err := b.SingularValues(m, n, nil, max(1, n), nil); err != nil {
+			t.Errorf("SingularValues of %dx%d: %v", m, n, err)
+		}
+	}
+}
+
+// MisuseTest checks that wrong arguments panic before any memory is touched.
+func MisuseTest(t *testing.T, b Complete) {
 	a, w, a32, w32 := make([]float64, 16), make([]float64, 4), make([]float32, 16), make([]float32, 4)
 	for name, f := range map[string]func(){
 		"short matrix":         func() { b.SymEigenvalues(5, a, 5, make([]float64, 5)) },
@@ -447,6 +528,11 @@ func MisuseTest(t *testing.T, b interface {
 		"short general stride": func() { b.SingularValues(4, 4, a, 3, w) },
 		"short matrix for QR":  func() { b.QR(5, 4, a, 4) },
 		"order beyond 32 bits": func() { b.SymEigenvalues(1<<32, nil, 1<<32, nil) },
+		"order beyond limit":   func() { b.SymEigenvalues(b.MaxOrder()+1, nil, b.MaxOrder()+1, nil) },
+		"float32 beyond limit": func() { b.SymEigenvalues32(b.MaxOrder()+1, nil, b.MaxOrder()+1, nil) },
+		"few eigenvalues, 32":  func() { b.SymEigenvalues32(4, a32, 4, w32[:3]) },
+		"few singular values":  func() { b.SingularValues(4, 4, a, 4, w[:3]) },
+		"negative dimension":   func() { b.QR(-1, 4, a, 4) },
 	} {
 		func() {
 			defer func() {
@@ -467,7 +553,8 @@ func ConcurrencyTest(t *testing.T, b Symmetric) {
 		rng := rand.New(rand.NewPCG(uint64(seed), 5))
 		a := mix(kinds[12].values(n, rng), n, rng)
 		w := make([]float64, n)
-		return w, b.SymEigenvalues(n, a, n, w)
+		_, err := b.SymEigenvalues(n, a, n, w)
+		return w, err
 	}
 	for round := range 4 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
