@@ -29,5 +29,11 @@ func MeasureForTest(w []float32, rows, cols, slices int, typ LayerType) (*Row, e
 	return row, nil
 }
 
+// WithMetric has one metric in the place of those of package metric, and asks for the
+// baseline.
+func WithMetric(o *Options, measure func(in *metric.Input) ([]float64, metric.Finding)) {
+	o.measure = measure
+}
+
 // WithFloatGram has every Gram matrix summed in float64.
 func WithFloatGram(o *Options) { o.floatGram = true }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/cblas"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/lapack"
@@ -63,7 +64,10 @@ type Options struct {
 	// each; otherwise they are dropped once the metrics are taken.
 	KeepEigenvalues bool
 
-	floatGram bool // for tests: no integer Gram matrices
+	// For tests: no integer Gram matrices, and a metric in the place of those of package
+	// metric, which asks for the baseline.
+	floatGram bool
+	measure   func(in *metric.Input) ([]float64, metric.Finding)
 
 	// Progress, if not nil, is called after every step, never from two goroutines
 	// at once. It must be quick.

@@ -95,6 +95,10 @@ func Run(ctx context.Context, src checkpoint.Source, plan *Plan, opts Options, s
 		cores:   cores{idle: opts.threads() - workers, busy: workers},
 	}
 	r.solver.Cores = &r.cores
+	r.measure, r.relative = metric.Measure, metric.Relative()
+	if opts.measure != nil {
+		r.measure, r.relative = opts.measure, true
+	}
 	err = r.analyze(ctx, tensors)
 
 	env := Env()
@@ -156,6 +160,9 @@ type run struct {
 	solver  *spectrum.Solver
 	cores   cores
 	cancel  context.CancelCauseFunc
+	// measure computes the metrics, which ask for the baseline if they are relative.
+	measure  func(in *metric.Input) ([]float64, metric.Finding)
+	relative bool
 
 	mu       sync.Mutex // guards what follows, and the sink
 	progress Progress
@@ -241,7 +248,7 @@ func (r *run) tasks(t *loaded) []task {
 	var all []task
 	layers := t.status.Layers
 	t.baselines = make([]baseline, len(layers))
-	relative := metric.Relative() && len(r.levels) > 0 && r.levels[0].Reference()
+	relative := r.relative && r.levels[0].Reference()
 	for j := range layers {
 		t.baselines[j].ready = make(chan struct{})
 		if !layers[j].Quantized {

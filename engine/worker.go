@@ -58,7 +58,7 @@ func (w *worker) analyse(t task) Row {
 		in.Errors = &e
 	}
 	in.Baseline = t.baseline(in)
-	values, finding := metric.Measure(in)
+	values, finding := r.measure(in)
 	row := Row{Layer: layer, Level: level, Status: RowStatus(finding.Fit), Reason: finding.Reason, Values: values}
 	row.Method, row.TraceError = provenance(measured)
 	if r.opts.KeepEigenvalues {
