@@ -21,10 +21,7 @@ const restarted = "WWQ_RESTARTED"
 // stands; that it is not reproducible, the engine finds.
 func chooseKernels(t *cli.Terminal, reproducible bool) error {
 	env := engine.Env()
-	better := env.BetterCore
-	if reproducible && env.Library.Library == "OpenBLAS" && env.Library.Core != engine.ReproducibleCore && env.Arch == "amd64" {
-		better = engine.ReproducibleCore
-	}
+	better := wantedCore(&env, reproducible)
 	if better == "" || os.Getenv("OPENBLAS_CORETYPE") != "" || os.Getenv(restarted) != "" {
 		return nil
 	}
@@ -37,4 +34,13 @@ func chooseKernels(t *cli.Terminal, reproducible bool) error {
 	}
 	t.Warn("cannot restart with OPENBLAS_CORETYPE=%s: %v", better, err)
 	return nil
+}
+
+// wantedCore returns the kernels that OpenBLAS should run instead of those it does, or ""
+// if they will do.
+func wantedCore(env *engine.Environment, reproducible bool) string {
+	if reproducible && env.Library.Library == "OpenBLAS" && env.Library.Core != engine.ReproducibleCore && env.Arch == "amd64" {
+		return engine.ReproducibleCore
+	}
+	return env.BetterCore
 }

@@ -191,6 +191,8 @@ func TestMissingShards(t *testing.T) {
 		{names: []string{"model.safetensors", "a-of-b", "-00001-of-00002", "x00001-of-00002.bin", "m-0000a-of-00002.bin", "m-00001-of-0000a.bin", "m-00003-of-00002.bin", "m-00000-of-00002.bin", "m-00001-of-00002bin"}},
 		{names: []string{"m-00002-of-00002.bin", "m-00001-of-00002.bin"}},
 		{names: []string{"m-00002-of-00003.bin", "n-00001-of-00002.x"}, want: []string{"m-00001-of-00003.bin", "m-00003-of-00003.bin", "n-00002-of-00002.x"}},
+		{names: []string{"a.safetensors", "m-00001-of-00003.x"}, want: []string{"m-00002-of-00003.x", "m-00003-of-00003.x"}},
+		{names: []string{"m-00001-of-00003.x", "n.safetensors", "o-00002-of-00002.x"}, want: []string{"m-00002-of-00003.x", "m-00003-of-00003.x", "o-00001-of-00002.x"}},
 		{names: []string{"m-99999-of-99999.bin"}, more: 99978},
 	} {
 		got, more := MissingShards(tc.names)

@@ -119,10 +119,76 @@ func TestAgainstDefinition(t *testing.T) {
 			if got.Start == want.Start && !near(got.Alpha, want.Alpha, 10*tol) {
 				t.Errorf("%s %d: alpha = %v, want %v", name, n, got.Alpha, want.Alpha)
 			}
-			if got.Runner < got.D {
-				t.Errorf("%s %d: runner-up distance %v is below the least, %v", name, n, got.Runner, got.D)
-			}
+			checkRunner(t, name, x, &got, dist, tol)
 		}
+	}
+}
+
+// checkRunner holds the runner-up of a fit to the definition: the least distance of all
+// candidates with another xmin, and the exponent of one that has it.
+func checkRunner(t *testing.T, name string, x []float64, got *Fit, dist []float64, tol float64) {
+	t.Helper()
+	want := math.Inf(1)
+	for i, d := range dist {
+		if x[i] != got.XMin {
+			want = min(want, d)
+		}
+	}
+	if math.IsInf(want, 1) {
+		if !math.IsInf(got.Runner, 1) || !math.IsNaN(got.RunnerAlpha) {
+			t.Errorf("%s %d: runner-up %v with alpha %v where there is none", name, len(x), got.Runner, got.RunnerAlpha)
+		}
+		return
+	}
+	if got.Runner < got.D || !(math.Abs(got.Runner-want) <= tol) {
+		t.Errorf("%s %d: runner-up %v, want %v; the best has %v", name, len(x), got.Runner, want, got.D)
+	}
+	for i, d := range dist {
+		if x[i] == got.XMin || d > want+tol {
+			continue
+		}
+		sum := 0.0
+		for _, v := range x[i:] {
+			sum += math.Log(v / x[i])
+		}
+		if near(got.RunnerAlpha, 1+float64(len(x)-i)/sum, 10*tol) {
+			return
+		}
+	}
+	t.Errorf("%s %d: runner-up alpha %v is that of no candidate with distance %v", name, len(x), got.RunnerAlpha, want)
+}
+
+// TestLump: some values close together below a power law put the largest difference of
+// many candidates right behind the first of them, inside the first stretch.
+func TestLump(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	inside := 0
+	for range 300 {
+		n := 60 + rng.IntN(301)
+		lump, noise := 1+rng.IntN(n/12), 0.1*rng.Float64()
+		x := make([]float64, n)
+		for i := range x {
+			if i < lump {
+				x[i] = 1 + 0.001*rng.Float64()
+				continue
+			}
+			quantile := (float64(i-lump) + 0.5) / float64(n-lump)
+			x[i] = 1.002 * math.Pow(1-quantile, -1/1.5) * math.Exp(noise*rng.NormFloat64())
+		}
+		slices.Sort(x)
+		got, _ := Scan(x)
+		want, dist := direct(x)
+		if math.Abs(got.D-want.D) > 1e-12 || math.Abs(dist[got.Start]-want.D) > 1e-12 ||
+			got.Start == want.Start && !near(got.Alpha, want.Alpha, 1e-11) {
+			t.Errorf("n = %d, %d in a lump: %+v, want %+v", n, lump, got, want)
+		}
+		checkRunner(t, "lump", x, &got, dist, 1e-12)
+		if got.Start < lump {
+			inside++
+		}
+	}
+	if inside == 0 {
+		t.Error("no tail begins in a lump")
 	}
 }
 

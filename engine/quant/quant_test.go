@@ -240,3 +240,45 @@ func TestUnits(t *testing.T) {
 		t.Errorf("the unit %v has no inverse", unit)
 	}
 }
+
+// TestDecode: every stored type is decoded as the definition does: all 65536 numbers of
+// 16 bits, and many of the others, in vectors of every length.
+func TestDecode(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for _, d := range []checkpoint.DType{checkpoint.F16, checkpoint.BF16, checkpoint.F32, checkpoint.F64} {
+		size, n := d.Bits()/8, 1<<16
+		src := make([]byte, n*size)
+		for i := range src {
+			src[i] = byte(rng.Uint32())
+		}
+		if size == 2 {
+			for i := range n {
+				src[2*i], src[2*i+1] = byte(i), byte(i>>8)
+			}
+		}
+		for _, length := range []int{0, 1, 7, 8, 9, 31, 33, n} {
+			got, want := make([]float32, length), make([]float32, length)
+			Decode(got, src[:length*size], d)
+			checkpoint.DecodeF32(want, src[:length*size], d)
+			for i := range want {
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) && !(got[i] != got[i] && want[i] != want[i]) {
+					t.Fatalf("%v: element %d of %d is %v, want %v", d, i, length, got[i], want[i])
+				}
+			}
+		}
+	}
+}
+
+// TestFiniteHalves: fp16 has as many values as there are finite float16 numbers, both
+// zeros as one.
+func TestFiniteHalves(t *testing.T) {
+	different := map[float32]bool{}
+	for i := range 1 << 16 {
+		if v := f16Value(uint16(i)); !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
+			different[v] = true
+		}
+	}
+	if got := FP16.Values(); got != len(different) || got != 63487 {
+		t.Errorf("%d values, %d numbers", got, len(different))
+	}
+}

@@ -67,13 +67,11 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 		}
 		p := newPlot(s.Level.String(), "alpha", y)
 		p.Add(band{vertical: true})
-		bins := make([]plotter.HistogramBin, histogramBins)
 		beyond := len(d.tables[i].alphas())
-		for k, n := range counts[i] {
-			bins[k] = plotter.HistogramBin{Min: lo + float64(k)*width, Max: lo + float64(k+1)*width, Weight: n}
+		for _, n := range counts[i] {
 			beyond -= int(n)
 		}
-		h := &plotter.Histogram{Bins: bins, Width: width, FillColor: levelColor(i, len(d.tables)), LineStyle: stroke(darkGrey, 0.3)}
+		h := &plotter.Histogram{Bins: bars(counts[i], lo, width), Width: width, FillColor: levelColor(i, len(d.tables)), LineStyle: stroke(darkGrey, 0.3)}
 		p.Add(h, line{at: s.Mean, vertical: true, style: stroke(darkGrey, 1, 4, 3)})
 		lines := []string{
 			fmt.Sprintf("mean %.2f (dashed), sd %.2f", s.Mean, s.Std),
@@ -91,6 +89,15 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 		panels[i/cols][i%cols] = p
 	}
 	return panels, nil
+}
+
+// bars returns the bars of a histogram: as many as there are counts, from lo upwards.
+func bars(counts []float64, lo, width float64) []plotter.HistogramBin {
+	b := make([]plotter.HistogramBin, len(counts))
+	for k, n := range counts {
+		b[k] = plotter.HistogramBin{Min: lo + float64(k)*width, Max: lo + float64(k+1)*width, Weight: n}
+	}
+	return b
 }
 
 // alphaBoxes draws a box plot a level, with the mean as a diamond.

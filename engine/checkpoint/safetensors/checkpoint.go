@@ -152,7 +152,7 @@ func (s *shard) readHeader() ([]byte, error) {
 // readError turns the end of the file, which cannot come before s.info.Size()
 // unless the file changed, into an error that says so.
 func (s *shard) readError(err error) error {
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return checkpoint.Corruptf("file became shorter while it was read (%d bytes when it was opened)", s.info.Size())
 	}
 	return checkpoint.Cause(err)

@@ -203,6 +203,11 @@ func (d *folder) readIndex(name string) (*index, error) {
 		return nil, &checkpoint.FileError{File: name, Err: err}
 	}
 	defer f.Close()
+	return readIndex(name, f, info)
+}
+
+// readIndex reads the index from f, which had the state info when it was opened.
+func readIndex(name string, f io.Reader, info fs.FileInfo) (*index, error) {
 	if info.Size() > MaxIndexBytes {
 		return nil, &checkpoint.FileError{File: name, Err: checkpoint.Corruptf("index of %d bytes > limit %d", info.Size(), MaxIndexBytes)}
 	}

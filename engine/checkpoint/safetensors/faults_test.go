@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -147,6 +148,65 @@ func TestRewriteOpenFault(t *testing.T) {
 	checkRefused(t, err, syscall.EMFILE, "new: too many open files")
 	if _, err := os.Stat(out); err == nil {
 		t.Error("the folder was left behind")
+	}
+}
+
+// TestIndexFaults: an index that became shorter since it was opened, cannot be read, or is
+// too large is an error that names it, and no index.
+func TestIndexFaults(t *testing.T) {
+	const name, text = "model.safetensors.index.json", `{"weight_map":{"a":"m.safetensors"}}`
+	path := filepath.Join(t.TempDir(), name)
+	writeFile(t, path, []byte(text))
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, err := readIndex(name, strings.NewReader(text), info); err != nil || x.shardOf["a"] != "m.safetensors" {
+		t.Fatalf("index %v, %v", x, err)
+	}
+	for _, length := range []int{0, 1, len(text) - 1} {
+		x, err := readIndex(name, strings.NewReader(text[:length]), info)
+		if x != nil {
+			t.Errorf("%d of %d bytes gave an index", length, len(text))
+		}
+		checkRefused(t, err, checkpoint.ErrCorrupt, name+": file became shorter")
+	}
+	x, err := readIndex(name, iotest.ErrReader(syscall.EIO), info)
+	if x != nil {
+		t.Error("an index without a byte of it")
+	}
+	checkRefused(t, err, syscall.EIO, name+": input/output error")
+	if err := os.Truncate(path, MaxIndexBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	if info, err = os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	_, err = readIndex(name, strings.NewReader(text), info)
+	checkRefused(t, err, checkpoint.ErrCorrupt, "> limit")
+}
+
+// TestRewriteMode: a folder that is made is open to whom the umask lets in, like any
+// other.
+func TestRewriteMode(t *testing.T) {
+	dir := t.TempDir()
+	out, plain := filepath.Join(dir, "out"), filepath.Join(dir, "plain")
+	if err := os.Mkdir(plain, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Rewrite(context.Background(), mustOpen(t, writeModel(t)), out, RewriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.Stat(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.Stat(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Mode() != want.Mode() {
+		t.Errorf("mode %v, a folder made here has %v", got.Mode(), want.Mode())
 	}
 }
 
