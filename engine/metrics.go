@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"math"
 	"slices"
 
@@ -148,10 +149,12 @@ func (r *Row) fit() {
 	r.Alpha, r.D, r.Sigma, r.XMin, r.XMax, r.AlphaWeighted, r.LogAlphaNorm = nan, nan, nan, nan, nan, nan, nan
 	r.Runner, r.RunnerAlpha = nan, nan
 	evals := r.Eigenvalues
-	fit, ok := powerlaw.Scan(powerlaw.AboveThreshold(evals))
-	if !ok {
-		r.Status = FitFailed
-		r.Reason = "fewer than two eigenvalues above 1e-5"
+	fit, err := powerlaw.Scan(powerlaw.AboveThreshold(evals))
+	if err != nil {
+		r.Status, r.Reason = FitFailed, err.Error()
+		if errors.Is(err, powerlaw.ErrTooFew) {
+			r.Reason = "fewer than two eigenvalues above 1e-5"
+		}
 		return
 	}
 	r.Status = FitSuccess

@@ -3,10 +3,15 @@
 // "PL"): the maximum-likelihood exponent of Clauset, Shalizi and Newman
 // (SIAM Review 51, 2009, eq. 3.1) for every candidate xmin, of which the one
 // with the least Kolmogorov-Smirnov distance is chosen.
+//
+// [FitTail] takes eigenvalues in any order. [Scan] is the fit itself, for values
+// that are already sorted and cut off at the threshold.
 package powerlaw
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -14,6 +19,15 @@ import (
 // MinEigenvalue is WeightWatcher's absolute threshold: only larger eigenvalues
 // take part in a fit.
 const MinEigenvalue = 1e-5
+
+// Errors of [Scan] and [FitTail], to be tested with errors.Is. The error returned
+// names the first value at fault.
+var (
+	ErrTooFew      = errors.New("too few values for a power-law fit")
+	ErrNotFinite   = errors.New("value is not finite")
+	ErrNotPositive = errors.New("value is not positive")
+	ErrNotSorted   = errors.New("values are not in ascending order")
+)
 
 // A Fit is a fitted power law.
 type Fit struct {
@@ -31,8 +45,31 @@ type Fit struct {
 	Runner, RunnerAlpha float64
 }
 
-// Scan fits the values x, which must be positive, finite and in ascending order.
-// ok is false if there are fewer than two. With N values the candidates are the
+// FitTail fits a power law to the tail of the eigenvalues evals, which may be in any
+// order: it sorts a copy of those above [MinEigenvalue] and calls [Scan]. All other
+// finite values, negative ones included, are left out, so that Start of the result
+// counts from the smallest eigenvalue above the threshold.
+//
+// FitTail returns [ErrTooFew] if fewer than two eigenvalues are above the threshold,
+// and [ErrNotFinite] if any is NaN or infinite. It does not modify evals, allocates
+// 36*N bytes for N eigenvalues, and is safe for concurrent use.
+func FitTail(evals []float64) (Fit, error) {
+	x := make([]float64, 0, len(evals))
+	for i, v := range evals {
+		if !finite(v) {
+			return Fit{}, fmt.Errorf("%w: evals[%d] = %v", ErrNotFinite, i, v)
+		}
+		if v > MinEigenvalue {
+			x = append(x, v)
+		}
+	}
+	slices.Sort(x)
+	return Scan(x)
+}
+
+// Scan fits a power law to the values x, which must be at least two, finite, positive
+// and in ascending order; the error is [ErrTooFew], [ErrNotFinite], [ErrNotPositive] or
+// [ErrNotSorted] if they are not. With N values the candidates are the
 // indices i = 0..N-2, ties included, each with the tail of n = N-i values
 //
 //	alpha(i) = 1 + n / sum_{j>=i} ln(x[j]/x[i])
@@ -48,11 +85,11 @@ type Fit struct {
 // cannot lie. The work is O(N) per candidate only in the worst case.
 // Scan allocates 28*N bytes and is safe for concurrent use; its result is the
 // same on every run, and to rounding on every machine.
-func Scan(x []float64) (fit Fit, ok bool) {
-	n := len(x)
-	if n < 2 {
-		return Fit{}, false
+func Scan(x []float64) (Fit, error) {
+	if err := check(x); err != nil {
+		return Fit{}, err
 	}
+	n := len(x)
 	s := newScan(x)
 	for i := range n - 1 {
 		s.lower[i] = s.sample(i)
@@ -69,7 +106,7 @@ func Scan(x []float64) (fit Fit, ok bool) {
 	best, bestD := s.least(order, func(int) bool { return true })
 	alpha := s.alpha[best]
 	tail := n - best
-	fit = Fit{
+	fit := Fit{
 		Alpha: alpha,
 		D:     bestD,
 		Sigma: (alpha - 1) / math.Sqrt(float64(tail)),
@@ -83,8 +120,30 @@ func Scan(x []float64) (fit Fit, ok bool) {
 	if runner >= 0 {
 		fit.RunnerAlpha = s.alpha[runner]
 	}
-	return fit, true
+	return fit, nil
 }
+
+// check returns the error of Scan for values that it cannot fit.
+func check(x []float64) error {
+	if len(x) < 2 {
+		return fmt.Errorf("%w: %d, want at least 2", ErrTooFew, len(x))
+	}
+	last := x[0]
+	for i, v := range x {
+		switch {
+		case !finite(v):
+			return fmt.Errorf("%w: x[%d] = %v", ErrNotFinite, i, v)
+		case v <= 0:
+			return fmt.Errorf("%w: x[%d] = %v", ErrNotPositive, i, v)
+		case v < last:
+			return fmt.Errorf("%w: x[%d] = %v is below x[%d] = %v", ErrNotSorted, i, v, i-1, last)
+		}
+		last = v
+	}
+	return nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // least returns the candidate of least distance among those that are wanted, the
 // first of several, and its distance; -1 and +Inf if none is wanted.

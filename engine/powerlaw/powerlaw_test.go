@@ -1,10 +1,12 @@
 package powerlaw
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -56,9 +58,9 @@ func TestWeightWatcher(t *testing.T) {
 		{"all equal", []float64{2, 2, 2, 2, 2}, Fit{Alpha: math.Inf(1), D: 0.5, Sigma: math.Inf(1), XMin: 2, XMax: 2, Tail: 2}},
 		{"two", []float64{1, 5}, Fit{Alpha: 2.242669869119224, D: 0.3646647167633874, Sigma: 0.8787002912304027, XMin: 1, XMax: 5, Tail: 2}},
 	} {
-		got, ok := Scan(tc.x)
-		if !ok {
-			t.Fatalf("%s: no fit", tc.name)
+		got, err := Scan(tc.x)
+		if err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
 		}
 		for _, c := range []struct {
 			col       string
@@ -101,10 +103,10 @@ func TestAgainstDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{2, 3, 4, 5, 10, 31, 33, 34, 65, 66, 100, 300, 700} {
 		for name, x := range spectra(rng, n) {
-			got, ok := Scan(x)
+			got, err := Scan(x)
 			want, dist := direct(x)
-			if !ok {
-				t.Fatalf("%s %d: no fit", name, n)
+			if err != nil {
+				t.Fatalf("%s %d: %v", name, n, err)
 			}
 			tol := 1e-12
 			if name == "narrow" {
@@ -237,10 +239,79 @@ func TestScaling(t *testing.T) {
 	}
 }
 
-func TestTooFew(t *testing.T) {
-	for _, x := range [][]float64{nil, {1}} {
-		if _, ok := Scan(x); ok {
-			t.Errorf("Scan(%v) found a fit", x)
+// TestErrors: each class of input that cannot be fitted has its error, which names the
+// first value at fault.
+func TestErrors(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, tc := range []struct {
+		x     []float64
+		want  error
+		named string
+	}{
+		{nil, ErrTooFew, "0, want at least 2"},
+		{[]float64{1}, ErrTooFew, "1, want at least 2"},
+		{[]float64{nan}, ErrTooFew, "1, want at least 2"},
+		{[]float64{nan, 1, 2}, ErrNotFinite, "x[0] = NaN"},
+		{[]float64{1, nan, 2}, ErrNotFinite, "x[1] = NaN"},
+		{[]float64{1, 2, nan}, ErrNotFinite, "x[2] = NaN"},
+		{[]float64{1, 2, inf}, ErrNotFinite, "x[2] = +Inf"},
+		{[]float64{-inf, 1, 2}, ErrNotFinite, "x[0] = -Inf"},
+		{[]float64{0, 1, 2}, ErrNotPositive, "x[0] = 0"},
+		{[]float64{math.Copysign(0, -1), 1}, ErrNotPositive, "x[0] = -0"},
+		{[]float64{-1, 1, 2}, ErrNotPositive, "x[0] = -1"},
+		{[]float64{1, 2, -3}, ErrNotPositive, "x[2] = -3"},
+		{[]float64{2, 1}, ErrNotSorted, "x[1] = 1 is below x[0] = 2"},
+		{[]float64{1, 1, 3, 2}, ErrNotSorted, "x[3] = 2 is below x[2] = 3"},
+		{[]float64{1, 3, 2, nan}, ErrNotSorted, "x[2] = 2 is below x[1] = 3"},
+	} {
+		fit, err := Scan(tc.x)
+		if !errors.Is(err, tc.want) || !strings.HasSuffix(err.Error(), ": "+tc.named) {
+			t.Errorf("Scan(%v): error %q, want %q naming %q", tc.x, err, tc.want, tc.named)
+		}
+		if fit != (Fit{}) {
+			t.Errorf("Scan(%v): %+v beside an error", tc.x, fit)
+		}
+	}
+	for _, x := range [][]float64{{1, 1}, {math.SmallestNonzeroFloat64, 1}, {1, math.MaxFloat64}} {
+		if _, err := Scan(x); err != nil {
+			t.Errorf("Scan(%v): %v", x, err)
+		}
+	}
+}
+
+// TestFitTail: the order of the eigenvalues and the values up to the threshold do not
+// matter, the eigenvalues stay as they are, and no value that is not finite is dropped.
+func TestFitTail(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for name, x := range spectra(rng, 200) {
+		x = AboveThreshold(x)
+		want, err := Scan(x)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		evals := append([]float64{-1, 0, -1e-18, 1e-9, MinEigenvalue}, x...)
+		rng.Shuffle(len(evals), func(i, j int) { evals[i], evals[j] = evals[j], evals[i] })
+		before := slices.Clone(evals)
+		got, err := FitTail(evals)
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+		}
+		if !slices.Equal(evals, before) {
+			t.Errorf("%s: FitTail has changed its input", name)
+		}
+	}
+	for _, tc := range []struct {
+		evals []float64
+		want  error
+	}{
+		{nil, ErrTooFew},
+		{[]float64{0, -2, 1e-5, 3}, ErrTooFew},
+		{[]float64{3, math.NaN(), 2}, ErrNotFinite},
+		{[]float64{3, math.Inf(1), 2}, ErrNotFinite},
+		{[]float64{3, math.Inf(-1), 2}, ErrNotFinite},
+	} {
+		if _, err := FitTail(tc.evals); !errors.Is(err, tc.want) {
+			t.Errorf("FitTail(%v): error %q, want %q", tc.evals, err, tc.want)
 		}
 	}
 }
@@ -269,11 +340,11 @@ func FuzzScan(f *testing.F) {
 		}
 		slices.Sort(x)
 		x = AboveThreshold(x)
-		fit, ok := Scan(x)
-		if ok != (len(x) >= 2) {
-			t.Fatalf("ok = %v for %d values", ok, len(x))
+		fit, err := Scan(x)
+		if errors.Is(err, ErrTooFew) != (len(x) < 2) || err != nil && !errors.Is(err, ErrTooFew) {
+			t.Fatalf("error %v for %d values", err, len(x))
 		}
-		if ok && !(fit.D >= 0 && fit.D <= 1 && fit.Alpha > 1 || fit.D == 1) {
+		if err == nil && !(fit.D >= 0 && fit.D <= 1 && fit.Alpha > 1 || fit.D == 1) {
 			t.Fatalf("fit %+v", fit)
 		}
 	})
