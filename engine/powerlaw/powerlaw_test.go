@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// direct is the definition, term by term, without logs taken apart, bounds or
-// suffix sums.
+// direct evaluates the definition in the comment of Scan term by term: logarithms of
+// ratios, every distance in full. It returns the fit, without its runner-up, and the
+// distance of each candidate.
 func direct(x []float64) (fit Fit, dist []float64) {
 	n := len(x)
 	fit.D = math.Inf(1)
@@ -41,8 +42,8 @@ func near(a, b, rel float64) bool {
 	return a == b || math.Abs(a-b) <= rel*math.Max(math.Abs(a), math.Abs(b))
 }
 
-// TestWeightWatcher compares with numbers that WeightWatcher 0.7.5.5 gave for
-// the same data (its pl_fit on one-dimensional arrays).
+// TestWeightWatcher compares Scan with numbers that pl_fit of WeightWatcher 0.7.5.5 gave
+// for these values, as one-dimensional arrays.
 func TestWeightWatcher(t *testing.T) {
 	power := make([]float64, 100)
 	for k := range power {
@@ -96,9 +97,9 @@ func spectra(rng *rand.Rand, n int) map[string][]float64 {
 	return m
 }
 
-// TestAgainstDefinition compares the pruned scan with the definition. The two
-// round differently, so where they choose another candidate its distance must be
-// equal to rounding.
+// TestAgainstDefinition compares the pruned scan with the definition. The two round
+// differently and may choose different candidates; their distances must then be equal to
+// rounding.
 func TestAgainstDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{2, 3, 4, 5, 10, 31, 33, 34, 65, 66, 100, 300, 700} {
@@ -110,7 +111,7 @@ func TestAgainstDefinition(t *testing.T) {
 			}
 			tol := 1e-12
 			if name == "narrow" {
-				tol = 1e-3 // the logarithms differ by 1e-12, known to 1e-16
+				tol = 1e-3 // the logarithms differ by 1e-12 and are accurate to 1e-16
 			}
 			if math.Abs(got.D-want.D) > tol {
 				t.Errorf("%s %d: D = %v at %d, want %v at %d", name, n, got.D, got.Start, want.D, want.Start)
@@ -126,8 +127,9 @@ func TestAgainstDefinition(t *testing.T) {
 	}
 }
 
-// checkRunner holds the runner-up of a fit to the definition: the least distance of all
-// candidates with another xmin, and the exponent of one that has it.
+// checkRunner compares the runner-up of a fit with the definition: its distance is the
+// least of all candidates whose xmin is not that of the fit, and its exponent is that of a
+// candidate with this distance. dist holds the distance of each candidate.
 func checkRunner(t *testing.T, name string, x []float64, got *Fit, dist []float64, tol float64) {
 	t.Helper()
 	want := math.Inf(1)
@@ -160,8 +162,9 @@ func checkRunner(t *testing.T, name string, x []float64, got *Fit, dist []float6
 	t.Errorf("%s %d: runner-up alpha %v is that of no candidate with distance %v", name, len(x), got.RunnerAlpha, want)
 }
 
-// TestLump: some values close together below a power law put the largest difference of
-// many candidates right behind the first of them, inside the first stretch.
+// TestLump fits power laws with some values close together below them. In these spectra
+// the largest difference of many candidates lies right after the first value of the tail,
+// inside the first interval of the search.
 func TestLump(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	inside := 0
@@ -194,8 +197,8 @@ func TestLump(t *testing.T) {
 	}
 }
 
-// TestUnpruned holds the pruned search to the same distances computed in full:
-// the choice must be the very same.
+// TestUnpruned compares the pruned search with the maximum over all k of the same
+// differences: candidate and distance must be identical, not only equal to rounding.
 func TestUnpruned(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, n := range []int{2, 33, 64, 500, 1500} {
@@ -221,8 +224,8 @@ func TestUnpruned(t *testing.T) {
 	}
 }
 
-// TestScaling multiplies by powers of two, which is exact: the exponent may move
-// only by the rounding of logarithms.
+// TestScaling multiplies a spectrum by powers of two, which is exact: the exponent may
+// change only by the rounding of logarithms.
 func TestScaling(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	x := spectra(rng, 400)["pareto"]
@@ -326,7 +329,7 @@ func TestAboveThreshold(t *testing.T) {
 	}
 }
 
-// FuzzScan feeds arbitrary finite spectra.
+// FuzzScan fits arbitrary finite spectra and checks the ranges of the results.
 func FuzzScan(f *testing.F) {
 	f.Add(uint64(1), uint16(40), uint8(3))
 	f.Add(uint64(9), uint16(2), uint8(0))
@@ -335,7 +338,7 @@ func FuzzScan(f *testing.F) {
 		x := make([]float64, n%600)
 		step := math.Pow(10, float64(digits%17))
 		for i := range x {
-			// Rounded values make ties.
+			// Rounding the values makes ties.
 			x[i] = math.Ceil(math.Exp(20*rng.NormFloat64())*step) / step
 		}
 		slices.Sort(x)
