@@ -7,7 +7,7 @@ FUZZTIME ?= 60s
 PREFIX   ?= /usr/local
 GO       ?= go
 
-# scripts/setup.sh writes here whether a C BLAS could be had (1) or not (0).
+# scripts/setup.sh writes 1 to .build/cgo if a C BLAS is available, and 0 if not.
 CGO := CGO_ENABLED=$$(cat .build/cgo)
 
 .PHONY: help
@@ -27,20 +27,20 @@ run: build ## analyse the bundled sample, results in results/
 	./bin/wwq-fast analyze $(MODEL) --output-dir results
 
 .PHONY: test
-test: setup ## all tests but the long ones
+test: setup ## run all tests except the long ones
 	$(CGO) $(GO) test -run '$(RUN)' $(PKG)
 
 .PHONY: test-long
-test-long: setup ## the long tests too, and under the race detector
+test-long: setup ## run all tests, then those of "test" under the race detector
 	WWQ_TEST_LONG=1 WWQ_TEST_HUGE=1 $(CGO) $(GO) test -timeout 60m -run '$(RUN)' $(PKG)
 	$(CGO) $(GO) test -race -timeout 60m -run '$(RUN)' $(PKG)
 
 .PHONY: test-nocgo
-test-nocgo: ## all tests on the pure-Go backend
+test-nocgo: ## run the tests of "test" in pure Go
 	CGO_ENABLED=0 $(GO) test -run '$(RUN)' $(PKG)
 
 .PHONY: lint
-lint: setup ## formatting, vet, module files, and the house rules in internal/lint
+lint: setup ## check formatting, vet, module files, and the house rules of internal/lint
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	$(CGO) $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
@@ -48,23 +48,23 @@ lint: setup ## formatting, vet, module files, and the house rules in internal/li
 	$(CGO) $(GO) test -count=1 ./internal/lint
 
 .PHONY: fuzz
-fuzz: setup ## every fuzz target for FUZZTIME
+fuzz: setup ## run every fuzz target for FUZZTIME
 	@$(CGO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 .PHONY: bench
-bench: build ## every backend of this build side by side, about three minutes
+bench: build ## compare every backend of this build, about three minutes
 	./bin/wwq-fast bench
 
 .PHONY: bench-full
-bench-full: build ## the same with larger matrices and models, about an hour
+bench-full: build ## as "bench", with larger matrices and models, about an hour
 	./bin/wwq-fast bench --full
 
 .PHONY: bench-compare
-bench-compare: setup ## the benchmarks against the newest run under bench/runs
+bench-compare: setup ## compare the benchmarks with the newest run in bench/runs
 	@$(CGO) sh scripts/bench-compare.sh
 
 .PHONY: bench-peers
-bench-peers: build ## numpy and scipy (torch, WeightWatcher if there) on the same matrices
+bench-peers: build ## compare with numpy and scipy (and torch, WeightWatcher if installed)
 	/usr/bin/env python3 scripts/bench-peers.py ./bin/wwq-fast .build/peers
 
 .PHONY: install

@@ -11,18 +11,17 @@ import (
 	"github.com/wwq-fast/wwq-fast/cblas"
 )
 
-// Timing says how often the variants of a case are run. It is part of every
-// configuration.
+// Timing sets how often the variants of a case are run. It is part of the configuration
+// of every suite.
 type Timing struct {
-	// Threads is how many threads one call of the linked BLAS may use. Pure-Go
-	// backends are held to as many.
+	// Threads is the number of threads that a call of a backend may use.
 	Threads int
-	// Rounds is the least number of interleaved runs, MaxRounds the largest. As
-	// long as a case has taken less than Budget there is another round.
+	// Rounds is the smallest number of interleaved runs and MaxRounds the largest.
+	// Between the two, another round begins if the case has taken less than Budget.
 	Rounds, MaxRounds int
 	Budget            time.Duration
-	// Progress, if not nil, is called before every case, with the number of those
-	// done and of all.
+	// Progress, if not nil, is called before every case, with the number of finished
+	// cases and of all cases of the suite.
 	Progress func(suite string, done, total int, params string)
 }
 
@@ -48,7 +47,7 @@ type Param struct{ Key, Value string }
 
 func param(key string, value any) Param { return Param{key, fmt.Sprint(value)} }
 
-// join returns params as the name of a benchmark has them.
+// join returns params in the form of a benchmark name, key=value/key=value.
 func join(params []Param) string {
 	parts := make([]string, len(params))
 	for i, p := range params {
@@ -57,7 +56,7 @@ func join(params []Param) string {
 	return strings.Join(parts, "/")
 }
 
-// A Rate is work done in a second, or another number in a unit of its own.
+// A Rate is an amount of work per second, or another quantity, with its unit.
 type Rate struct {
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
@@ -85,26 +84,27 @@ type Result struct {
 	Key     string  `json:"key"`  // what the variants are: "backend" or "op"
 	Variant string  `json:"variant"`
 	Time    Sample  `json:"time"`
-	// Rates are taken at the median; the first is the one that speeds compare.
+	// Rates are those at the median duration. Speed compares the first of them.
 	Rates []Rate `json:"rates"`
-	// Speed is the first rate over that of Reference, 0 if there is none.
+	// Speed is the first rate divided by that of the reference variant, 0 if there is
+	// none.
 	Speed     float64 `json:"speed,omitempty"`
 	Reference string  `json:"reference,omitempty"`
 }
 
-// A Report is what a suite measured.
+// A Report holds the results of one or more suites, and the machine.
 type Report struct {
 	Machine Machine  `json:"machine"`
 	Results []Result `json:"results"`
 }
 
-// suite is what all suites come down to.
+// suite is the common form of all suites: a list of cases.
 type suite struct {
 	name      string
-	key       string // of the variants
+	key       string // key of the variants in benchmark names
 	timing    Timing
-	reference string // variant that speeds relate to
-	allCores  bool   // the suite has threads of its own
+	reference string // variant to which speeds are relative
+	allCores  bool   // the suite starts its own threads
 	cases     []*testCase
 }
 
@@ -112,7 +112,7 @@ type suite struct {
 type testCase struct {
 	params   []Param
 	variants []string
-	// open makes the inputs, and the variants in the order of the names.
+	// open makes the inputs, with the variants in the order of their names.
 	open func(context.Context) (*inputs, error)
 }
 
@@ -123,22 +123,22 @@ type inputs struct {
 
 // A variant is one thing to time.
 type variant struct {
-	// prepare restores what run destroys, outside the timer. It is nil if run
-	// leaves its inputs as they were; then short runs are timed many at once.
+	// prepare restores the inputs that run destroys; it is not timed. If run leaves its
+	// inputs unchanged, prepare is nil, and short runs are timed several at once.
 	prepare func()
 	run     func() error
 	work    []work
-	extra   func() []Rate // measured beside the time; may be nil
-	bytes   int64         // read and written by a run, for loops bound by memory
+	extra   func() []Rate // quantities other than time; may be nil
+	bytes   int64         // bytes that a run reads and writes, for loops bound by memory
 }
 
-// work is an amount done in a run, in units such that a second gives a rate.
+// work is the amount of work of a run, in units whose number per second is the rate.
 type work struct {
 	amount float64
 	unit   string
 }
 
-// run measures all cases. If ctx ends it returns what it has, and why.
+// run measures all cases. If ctx ends, it returns the results so far and the cause.
 func (s *suite) run(ctx context.Context) (Report, error) {
 	report := Report{Machine: ThisMachine()}
 	report.Machine.BLASThreads = s.timing.Threads
@@ -156,7 +156,8 @@ func (s *suite) run(ctx context.Context) (Report, error) {
 	return report, nil
 }
 
-// limit holds BLAS and goroutines to the threads of the suite until it is undone.
+// limit sets the number of threads of the BLAS and of goroutines to that of the suite,
+// until restore is called.
 func (s *suite) limit() (restore func()) {
 	undo := cblas.LimitThreads(s.timing.Threads)
 	if s.allCores {
@@ -166,8 +167,8 @@ func (s *suite) limit() (restore func()) {
 	return func() { runtime.GOMAXPROCS(before); undo() }
 }
 
-// shortRun is how long a timed stretch should at least be: far above the
-// resolution of clocks and the cost of reading them.
+// shortRun is the shortest interval to time: far above the resolution of clocks and the
+// cost of reading them.
 const shortRun = time.Millisecond
 
 // measure runs the variants of a case in turn.
@@ -179,14 +180,15 @@ func (s *suite) measure(ctx context.Context, c *testCase) ([]Result, error) {
 	if in.close != nil {
 		defer in.close()
 	}
-	// Garbage of what came before is not to be collected at the cost of this case.
+	// The garbage of earlier cases is collected now, so that it does not cost this one
+	// time.
 	runtime.GC()
 	repeats := make([]int, len(in.variants))
 	times := make([][]time.Duration, len(in.variants))
 	extra := make([][]Rate, len(in.variants))
 	for i := range in.variants {
 		v := &in.variants[i]
-		// The first run warms caches and pages and does not count.
+		// The first run fills caches and maps pages, and is not counted.
 		if _, err := v.time(1); err != nil {
 			return nil, err
 		}
@@ -262,9 +264,9 @@ func (s *suite) results(c *testCase, in *inputs, times [][]time.Duration, extra 
 	return results
 }
 
-// reference returns the backend among names that others are compared with: the
-// shim over the linked library where there is one, or another library's backend,
-// or the first of all.
+// reference returns the backend among names with which the others are compared: the
+// shim over the linked library if there is one, or else the backend of another library,
+// or else the first.
 func reference(names []string) string {
 	if slices.Contains(names, "shim") {
 		return "shim"

@@ -17,7 +17,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
-// tiny returns a configuration of all suites that runs in no time.
+// tiny returns a configuration of all suites that takes less than a second.
 func tiny(t testing.TB) Config {
 	cfg := DefaultConfig()
 	cfg.EachTiming(func(tm *Timing) { *tm = Timing{Threads: 1, Rounds: 2, MaxRounds: 2} })
@@ -76,8 +76,8 @@ func TestConfigurations(t *testing.T) {
 	}
 }
 
-// TestRun runs every suite and looks at the shape of what comes out; TestInputs
-// looks at the work itself.
+// TestRun runs every suite and checks the form of the results. TestInputs checks the
+// computations.
 func TestRun(t *testing.T) {
 	cfg := tiny(t)
 	seen := map[string]int{}
@@ -115,7 +115,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("suite %s: %d cases, variants %v", name, seen[name], variants[name])
 		}
 	}
-	// The gram suite has the exact integer product beside the backends.
+	// The gram suite has the exact integer product in addition to the backends.
 	for suite, names := range map[string][]string{"gram": cblas.Names(), "eigenvalues": lapack.Names()} {
 		for _, name := range names {
 			if !variants[suite][name] {
@@ -162,8 +162,8 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestInputs: backends agree on what they are given, which is what they are timed
-// on, and a second run finds the same input.
+// TestInputs checks that all backends compute equal results from the inputs on which they
+// are timed, and that a second run has the same input as the first.
 func TestInputs(t *testing.T) {
 	const n = 24
 	want := make([]float64, n)
@@ -180,7 +180,7 @@ func TestInputs(t *testing.T) {
 			copy(want, w)
 		}
 		for j := range w {
-			// Each is within a small multiple of n eps of the largest.
+			// The error of each is at most a small multiple of n eps times the largest.
 			if math.Abs(w[j]-want[j]) > 10*n*0x1p-52*want[n-1] {
 				t.Errorf("%s: eigenvalue %d is %g, %s has %g", name, j, w[j], lapack.Names()[0], want[j])
 			}
@@ -191,9 +191,9 @@ func TestInputs(t *testing.T) {
 	}
 	for _, kind := range []string{"heavy", "mp", "lognormal"} {
 		x := spectrumOf(kind, 300)
-		fit, ok := powerlaw.Scan(x)
+		fit, err := powerlaw.Scan(x)
 		start, d := directFit(x)
-		if !ok || fit.Start != start || math.Abs(fit.D-d) > 1e-12 {
+		if err != nil || fit.Start != start || math.Abs(fit.D-d) > 1e-12 {
 			t.Errorf("%s: scan has %d, %g, the definition %d, %g", kind, fit.Start, fit.D, start, d)
 		}
 	}

@@ -1,24 +1,25 @@
-// Package bench measures the parts of the engine, and the libraries that they can
-// be built on, against each other on the machine at hand.
+// Package bench measures the parts of the engine, and compares the libraries that they
+// can use, on the machine on which it runs.
 //
-// Every suite is a configuration, a default and a full one, and a function:
+// Every suite has a configuration type, with a default and a full configuration, and a
+// function:
 //
 //	gram         symmetric rank-k updates, every CBLAS backend
 //	eigenvalues  all eigenvalues of Gram matrices, every LAPACK backend
-//	quantize     the loops over weights, against a copy of as many bytes
+//	quantize     the loops over weights, compared with a copy of as many bytes
 //	fit          power-law fits of spectra of three kinds
-//	read         safetensors files in the page cache, against plain reads
+//	read         safetensors files in the page cache, compared with plain reads
 //	whole        complete analyses of a synthetic checkpoint
 //
-// The command "wwq-fast bench" runs them in one process and interleaves the
-// variants of a case, one run each and round again, so that whatever else the
-// machine does falls on all of them alike. The same cases are Go benchmarks of
-// this package ("go test -bench . ./bench"), named key=value for benchstat:
-// compare backends with "benchstat -col /backend".
+// The command "wwq-fast bench" runs the suites in one process. It runs the variants of a
+// case in turn, round after round, so that other load of the machine affects all of them
+// equally. The same cases are Go benchmarks of this package ("go test -bench . ./bench"),
+// named key=value for benchstat: "benchstat -col /backend" compares backends.
 //
-// A timing of a BLAS means nothing without the kernels that it ran, so reports
-// carry a [Machine], and Go benchmarks print the same as configuration lines.
+// A timing of a BLAS means nothing without the name of the kernels that it ran.
+// Therefore reports contain a [Machine], and Go benchmarks print its fields as
+// configuration lines.
 //
-// There are no flags and no globals. Only one suite should run at a time: the
-// number of threads of the linked BLAS is a setting of the process.
+// The package has no flags and no global variables. Only one suite should run at a time,
+// because the number of threads of the linked BLAS is a setting of the process.
 package bench

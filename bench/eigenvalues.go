@@ -14,11 +14,12 @@ type EigenvaluesConfig struct {
 	Backends []string // of package lapack
 	DTypes   []string // "f64", "f32"
 	Orders   []int
-	// SlowLimit is the largest order that the pure-Go backend is given.
+	// SlowLimit is the largest order for which the pure-Go backend is timed.
 	SlowLimit int
 }
 
-// DefaultEigenvaluesConfig takes every backend, and orders up to 2048.
+// DefaultEigenvaluesConfig returns a configuration with all backends and orders up to
+// 2048.
 func DefaultEigenvaluesConfig() EigenvaluesConfig {
 	return EigenvaluesConfig{
 		Timing: DefaultTiming(), Backends: lapack.Names(), DTypes: []string{"f64", "f32"},
@@ -26,7 +27,7 @@ func DefaultEigenvaluesConfig() EigenvaluesConfig {
 	}
 }
 
-// FullEigenvaluesConfig goes up to 4096.
+// FullEigenvaluesConfig returns a configuration with all backends and orders up to 4096.
 func FullEigenvaluesConfig() EigenvaluesConfig {
 	c := DefaultEigenvaluesConfig()
 	c.Orders = append(c.Orders, 4096)
@@ -34,8 +35,8 @@ func FullEigenvaluesConfig() EigenvaluesConfig {
 }
 
 // RunEigenvalues times all eigenvalues, without vectors, of the Gram matrices of
-// matrices with heavy-tailed rows. Rates count 4/3 n³ flops, the reduction to
-// tridiagonal form, whatever the backend does.
+// matrices with heavy-tailed rows. Rates count 4/3 n³ flops, those of the reduction to
+// tridiagonal form, whichever algorithm the backend has.
 func RunEigenvalues(ctx context.Context, cfg EigenvaluesConfig) (Report, error) {
 	s, err := cfg.suite()
 	if err != nil {
@@ -53,7 +54,7 @@ func (c EigenvaluesConfig) suite() (*suite, error) {
 		if n < 1 {
 			return nil, fmt.Errorf("the order %d is not positive", n)
 		}
-		// Pure Go alone is measured as far as its limit: the rest takes minutes.
+		// The pure-Go backend takes minutes for orders above its limit.
 		names := c.Backends
 		if n > c.SlowLimit {
 			if names = without(names, "gonum"); names[0] == "gonum" {
@@ -112,8 +113,8 @@ func eigenvalues[T float32 | float64](b lapack.Backend, n int, a, w []T) (err er
 	return err
 }
 
-// gramMatrix returns the Gram matrix of an n×n matrix as [WriteSynthetic] makes
-// them, both triangles, in float64 before it is rounded to T.
+// gramMatrix returns both triangles of the Gram matrix of an n×n matrix of the kind that
+// [WriteSynthetic] makes. It is computed in float64 and rounded to T.
 func gramMatrix[T float32 | float64](n int) []T {
 	cfg := DefaultSyntheticConfig()
 	fill := cfg.rowsOf(&matrix{name: "gram", rows: n, cols: n})

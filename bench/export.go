@@ -13,8 +13,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 )
 
-// An Exported matrix is one file of raw numbers, little-endian and row-major, that
-// other programs can be timed on.
+// An Exported describes one file of [Export]: a matrix of raw numbers, little-endian and
+// row-major, on which other programs can be timed.
 type Exported struct {
 	Name  string `json:"name"`
 	Kind  string `json:"kind"` // "gram": input of the eigenvalue suite; "layer": of the whole suite
@@ -109,7 +109,8 @@ func writeRaw[T float32 | float64](path string, x []T) (err error) {
 	return w.Flush()
 }
 
-// writeNumbers converts a part at a time, so that no second copy of x is made.
+// writeNumbers writes x in little-endian form. It converts a part at a time, to avoid a
+// second copy of x in memory.
 func writeNumbers[T float32 | float64](w io.Writer, x []T) error {
 	for len(x) > 0 {
 		n := min(len(x), 1<<16)

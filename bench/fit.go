@@ -14,13 +14,13 @@ import (
 type FitConfig struct {
 	Timing
 	Spectra []string // "heavy", "mp", "lognormal"
-	Counts  []int    // of eigenvalues
+	Counts  []int    // numbers of eigenvalues
 	// DirectLimit is the largest count for which the scan is compared with its
 	// definition, which takes n²/2 exponentials.
 	DirectLimit int
 }
 
-// DefaultFitConfig takes spectra of all kinds and three sizes.
+// DefaultFitConfig returns a configuration with spectra of all kinds in three sizes.
 func DefaultFitConfig() FitConfig {
 	return FitConfig{
 		Timing: DefaultTiming(), Spectra: []string{"heavy", "mp", "lognormal"},
@@ -28,16 +28,15 @@ func DefaultFitConfig() FitConfig {
 	}
 }
 
-// FullFitConfig compares all sizes with the definition.
+// FullFitConfig returns the default configuration, but with the definition in all sizes.
 func FullFitConfig() FitConfig {
 	c := DefaultFitConfig()
 	c.DirectLimit = 16384
 	return c
 }
 
-// RunFit times powerlaw.Scan on one core, as "scan", and as "direct" the same fit
-// with every distance computed, in Go. How much the scan can leave out depends
-// on the spectrum:
+// RunFit times powerlaw.Scan on one core, as "scan", and, as "direct", a fit in Go that
+// computes every distance. How many distances the scan can skip depends on the spectrum:
 //
 //	heavy      Pareto, density exponent 3: a power law throughout
 //	mp         Marchenko-Pastur, ratio 1/2: the spectrum of noise, no power law
@@ -82,10 +81,8 @@ func openFit(kind string, n int, direct bool) *inputs {
 	values := []work{{float64(n) / 1e3, "keigenvalues/s"}}
 	in := &inputs{variants: []variant{{
 		run: func() error {
-			if _, ok := powerlaw.Scan(x); !ok {
-				return fmt.Errorf("no fit of %d values", n)
-			}
-			return nil
+			_, err := powerlaw.Scan(x)
+			return err
 		},
 		work: values,
 	}}}
@@ -95,9 +92,9 @@ func openFit(kind string, n int, direct bool) *inputs {
 	return in
 }
 
-// directFit is the definition in the comment of powerlaw.Scan, with the logarithms
-// taken once and summed from the top, and every distance computed. It returns
-// the start of the tail and its distance.
+// directFit evaluates the definition in the comment of powerlaw.Scan: it takes each
+// logarithm once, sums from the largest value down, and computes every distance. It
+// returns the index at which the tail starts, and the distance.
 func directFit(x []float64) (start int, best float64) {
 	n := len(x)
 	ln := make([]float64, n)
@@ -119,14 +116,14 @@ func directFit(x []float64) (start int, best float64) {
 				d = math.Max(d, math.Abs(model-float64(k)/tail))
 			}
 		}
-		if d <= best { // the first of equals, from the top
+		if d <= best { // of equal distances that of the lowest index is chosen
 			start, best = i, d
 		}
 	}
 	return start, best
 }
 
-// spectrumOf returns n values in ascending order, the same every time.
+// spectrumOf returns n values in ascending order, identical on every call.
 func spectrumOf(kind string, n int) []float64 {
 	rnd := rand.New(rand.NewPCG(7, uint64(n)))
 	x := make([]float64, n)
@@ -144,8 +141,8 @@ func spectrumOf(kind string, n int) []float64 {
 	return x
 }
 
-// marchenkoPastur draws from the limiting eigenvalue distribution of noise whose
-// sides have the given ratio, by rejection.
+// marchenkoPastur draws, by rejection, from the limiting eigenvalue distribution of noise
+// matrices whose sides have the given ratio.
 func marchenkoPastur(rnd *rand.Rand, ratio float64) float64 {
 	a, b := math.Pow(1-math.Sqrt(ratio), 2), math.Pow(1+math.Sqrt(ratio), 2)
 	density := func(x float64) float64 { return math.Sqrt((b-x)*(x-a)) / x }

@@ -12,7 +12,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/internal/intgram"
 )
 
-// A Shape is that of an update: the Gram matrix is N×N and sums over K.
+// A Shape is the shape of a rank-K update of an N×N matrix: each element is a sum of K
+// products.
 type Shape struct{ N, K int }
 
 // GramConfig configures [RunGram].
@@ -21,17 +22,19 @@ type GramConfig struct {
 	Backends []string // of package cblas
 	DTypes   []string // "f64", "f32"
 	Shapes   []Shape
-	// QMax are the largest codes for which the exact integer product is timed
-	// beside the float64 update that it replaces.
+	// QMax lists the magnitudes of the largest code with which the exact product of 8-bit
+	// integers is timed, together with the float64 update that it replaces.
 	QMax []int
-	// Top are the same for the product of 16-bit integers, which weights are that were
-	// rounded to a narrow type: of 8, 6 and 4 bits in bfloat16 up to 32512, 7936, 1792.
+	// Top lists the largest magnitudes with which the product of 16-bit integers is
+	// timed. Weights of 8, 6 and 4 bits that were rounded to bfloat16 are integers up to
+	// 32512, 7936 and 1792, times a power of two.
 	Top []int
-	// SlowLimit is the largest number of flops that the pure-Go backend is given.
+	// SlowLimit is the largest number of flops for which the pure-Go backend is timed.
 	SlowLimit float64
 }
 
-// DefaultGramConfig takes every backend and the shapes of a small model's layers.
+// DefaultGramConfig returns a configuration with all backends and the shapes of the
+// layers of a small model.
 func DefaultGramConfig() GramConfig {
 	return GramConfig{
 		Timing: DefaultTiming(), Backends: cblas.Names(), DTypes: []string{"f64", "f32"},
@@ -42,7 +45,8 @@ func DefaultGramConfig() GramConfig {
 	}
 }
 
-// FullGramConfig adds the shape of a large model's.
+// FullGramConfig returns the default configuration with the shape of a layer of a large
+// model added.
 func FullGramConfig() GramConfig {
 	c := DefaultGramConfig()
 	c.Shapes = append(c.Shapes, Shape{4096, 4096})
@@ -100,8 +104,8 @@ func (c GramConfig) suite() (*suite, error) {
 	return s, c.integerCases(s)
 }
 
-// integerCases adds the integer products: one case for each shape and range of
-// codes, with the float64 update of the reference backend.
+// integerCases adds the integer products to s: one case for each shape and largest
+// magnitude, together with the float64 update of the reference backend.
 func (c GramConfig) integerCases(s *suite) error {
 	backend, err := cblas.Lookup(s.reference)
 	if err != nil {
@@ -139,7 +143,8 @@ func (c GramConfig) integerCases(s *suite) error {
 	return nil
 }
 
-// uniform returns numbers between -most and most, the hardest for intgram.Syrk.
+// uniform returns integers uniformly distributed between -most and most, on which
+// intgram.Syrk is slowest.
 func uniform[T int8 | int16](s Shape, most int) []T {
 	rnd := rand.New(rand.NewPCG(2, uint64(most)))
 	x := make([]T, s.K*s.N)
@@ -149,8 +154,8 @@ func uniform[T int8 | int16](s Shape, most int) []T {
 	return x
 }
 
-// bell returns normal numbers whose largest magnitude is five deviations, as trained
-// weights have at the least.
+// bell returns normally distributed integers. The largest magnitude, most, is five
+// standard deviations; in trained weights it is at least that.
 func bell(s Shape, most int) []int16 {
 	rnd := rand.New(rand.NewPCG(2, uint64(most)))
 	x := make([]int16, s.K*s.N)
@@ -206,7 +211,7 @@ func syrk[T float32 | float64](b cblas.Backend, n, k int, a, c []T) {
 	}
 }
 
-// normal returns n normal numbers, the same every time.
+// normal returns n normally distributed numbers, identical on every call.
 func normal[T float32 | float64](n int) []T {
 	rnd := rand.New(rand.NewPCG(1, uint64(n)))
 	x := make([]T, n)
@@ -216,7 +221,7 @@ func normal[T float32 | float64](n int) []T {
 	return x
 }
 
-// without returns names without the pure-Go backend, unless it is alone.
+// without returns names without slow, the pure-Go backend, unless it is the only one.
 func without(names []string, slow string) []string {
 	if len(names) == 1 {
 		return names

@@ -8,19 +8,20 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine"
 )
 
-// A Machine is what numbers depend on. It holds no names of hosts or paths.
+// A Machine describes what measurements depend on: processor, libraries and settings. It
+// contains no host names and no paths.
 type Machine struct {
 	CPU      string `json:"cpu"`   // model, family and stepping as far as they can be read
-	Cores    int    `json:"cores"` // that the process may use
+	Cores    int    `json:"cores"` // number of cores that the process may use
 	CoresAll int    `json:"cores_all"`
 	L3       int64  `json:"l3_bytes,omitempty"`
-	Governor string `json:"governor,omitempty"` // of the clock
-	// BLASThreads is how many threads a call of the linked BLAS could use.
+	Governor string `json:"governor,omitempty"` // frequency governor
+	// BLASThreads is the number of threads that a call of the linked BLAS can use.
 	BLASThreads int                `json:"blas_threads"`
 	Env         engine.Environment `json:"env"`
 }
 
-// ThisMachine describes where the process runs.
+// ThisMachine describes the machine on which the process runs.
 func ThisMachine() Machine {
 	m := Machine{
 		CPU:         cpuModel(),
@@ -37,7 +38,8 @@ func ThisMachine() Machine {
 	return m
 }
 
-// Lines returns the machine as key and value, for the head of a report.
+// Lines returns the fields of the machine as pairs of key and value, for the head of a
+// report.
 func (m *Machine) Lines() [][2]string {
 	e := &m.Env
 	commit := e.Revision

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// cpuModel reads the first processor of /proc/cpuinfo. Hypervisors often hide
-// the name of the model but not family and model number, which tell the core.
+// cpuModel describes the first processor in /proc/cpuinfo. Hypervisors often hide the
+// name of the model, but not the family and model numbers, which identify the core.
 func cpuModel() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
@@ -24,7 +24,7 @@ func cpuModel() string {
 	}
 	name := fields["model name"]
 	if name == "" {
-		name = fields["CPU part"] // arm64 has no names
+		name = fields["CPU part"] // on arm64 there is no name
 	}
 	if fields["cpu family"] != "" {
 		name = fmt.Sprintf("%s (family %s, model %s, stepping %s)", name, fields["cpu family"], fields["model"], fields["stepping"])
@@ -42,8 +42,8 @@ func allCores() int {
 
 const cpu0 = "/sys/devices/system/cpu/cpu0/"
 
-// lastLevelCache returns the size of the third-level cache in bytes, 0 if it
-// cannot be read.
+// lastLevelCache returns the size of the third-level cache in bytes, or 0 if it is not
+// known.
 func lastLevelCache() int64 {
 	text, scale := firstLine(cpu0+"cache/index3/size"), int64(1)
 	if t, ok := strings.CutSuffix(text, "K"); ok {
@@ -66,11 +66,11 @@ func firstLine(path string) string {
 	return strings.TrimSpace(line)
 }
 
-// resetPeak starts a new measurement of the largest resident memory.
+// resetPeak resets the largest resident memory, which peakMemory returns.
 func resetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// peakMemory returns the largest resident memory since the last reset in bytes,
-// 0 if it cannot be read.
+// peakMemory returns the largest resident memory since the last reset in bytes, or 0 if
+// it is not known.
 func peakMemory() int64 {
 	data, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(data)) {

@@ -13,15 +13,15 @@ import (
 // QuantizeConfig configures [RunQuantize].
 type QuantizeConfig struct {
 	Timing
-	Bits int // of the symmetric level
-	// SmallBytes and LargeBytes are the memory that a copy reads and writes, of
-	// the working set meant for the second-level cache and of that meant for
-	// memory. 0 leaves one out.
+	Bits int // bits of the symmetric level
+	// SmallBytes and LargeBytes are the bytes that a copy reads and writes: SmallBytes
+	// those of a working set that fits the second-level cache, LargeBytes those of one
+	// that does not fit any cache. 0 leaves a working set out.
 	SmallBytes, LargeBytes int64
 }
 
-// DefaultQuantizeConfig takes 4 bits, 192 KiB, and four times the last-level cache
-// but not less than 128 MiB nor more than 1 GiB.
+// DefaultQuantizeConfig returns a configuration of 4 bits with working sets of 192 KiB and
+// of four times the last-level cache, but at least 128 MiB and at most 1 GiB.
 func DefaultQuantizeConfig() QuantizeConfig {
 	return QuantizeConfig{
 		Timing: DefaultTiming(), Bits: 4,
@@ -29,7 +29,7 @@ func DefaultQuantizeConfig() QuantizeConfig {
 	}
 }
 
-// FullQuantizeConfig is the default one with more runs.
+// FullQuantizeConfig returns the default configuration with more runs.
 func FullQuantizeConfig() QuantizeConfig {
 	c := DefaultQuantizeConfig()
 	c.Rounds, c.MaxRounds = 15, 101
@@ -40,14 +40,14 @@ func FullQuantizeConfig() QuantizeConfig {
 //
 //	copy       the built-in copy of float32
 //	symmetric  kernel.QuantizeSymmetric
-//	panel      as the engine does it: decode bfloat16, quantize, round to bfloat16,
-//	           panel by panel
+//	panel      decode bfloat16, quantize, round to bfloat16, panel by panel, as the
+//	           engine does
 //
-// Rates count the bytes that must be read and written once: 4+4 a weight for the
-// first two, 2+4 for a panel. The bytes that pass between the steps of a panel
-// are not counted: they should stay in cache. Speeds are shares of the copy's
-// rate. A copy of a large set may use stores that bypass the cache, which saves
-// it the reading of what it overwrites; the other loops have no such stores.
+// Rates count the bytes that must be read and written once: 4+4 per weight for copy and
+// symmetric, 2+4 for panel. The bytes that pass between the steps of a panel are not
+// counted, because they should stay in the cache. Speeds are relative to the copy. A copy
+// of a large set may use stores that bypass the cache and so need not read the memory
+// that it overwrites; the other loops have no such stores.
 func RunQuantize(ctx context.Context, cfg QuantizeConfig) (Report, error) {
 	s, err := cfg.suite()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c QuantizeConfig) suite() (*suite, error) {
 	return s, nil
 }
 
-// panelWidth is the smaller side of the matrix that the panels are cut from.
+// panelWidth is the length of the smaller side of the matrix whose panels are processed.
 const panelWidth = 896
 
 func openQuantize(level quant.Recipe, bits, n int) (*inputs, error) {

@@ -13,28 +13,28 @@ import (
 type ReadConfig struct {
 	Timing
 	Model SyntheticConfig
-	Dir   string // for the file; empty is the system's temporary folder
+	Dir   string // folder for the file; "" is the temporary folder of the system
 }
 
-// DefaultReadConfig takes a file of 119 MB, which few third-level caches hold.
+// DefaultReadConfig returns a configuration with a file of 119 MB, which is larger than
+// most third-level caches.
 func DefaultReadConfig() ReadConfig {
 	c := ReadConfig{Timing: DefaultTiming(), Model: DefaultSyntheticConfig()}
 	c.Model.Blocks = 4
 	return c
 }
 
-// FullReadConfig takes a file of 0.95 GB.
+// FullReadConfig returns a configuration with a file of 0.95 GB.
 func FullReadConfig() ReadConfig {
 	c := DefaultReadConfig()
 	c.Model.Blocks = 32
 	return c
 }
 
-// RunRead times opening a safetensors file and reading every tensor into memory
-// that is used again, as "safetensors", and reading the same bytes by plain
-// reads, tensor by tensor, as "pread". The file is in the page cache: the first
-// run, which does not count, brings it there if writing it did not. Rates count
-// the bytes of tensors once.
+// RunRead times two ways to read a safetensors file: "safetensors" opens it and reads
+// every tensor into a buffer that is reused; "pread" reads the same byte ranges with plain
+// reads. The file is in the page cache after the first run, which is not counted. Rates
+// count the bytes of the tensors once.
 func RunRead(ctx context.Context, cfg ReadConfig) (Report, error) {
 	s, err := cfg.suite()
 	if err != nil {
@@ -89,7 +89,7 @@ func readers(path string) (*inputs, error) {
 	}
 	buf := make([]byte, largest)
 	way := func(run func() error) variant {
-		// Read from the cache of the system and written to ours.
+		// Each byte is read from the page cache and written to the buffer.
 		return variant{run: run, work: []work{{float64(total) / 1e9, "GB/s"}}, bytes: total}
 	}
 	return &inputs{variants: []variant{

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Config configures [Run]: several suites, one after the other.
+// Config configures [Run]: it selects suites and holds the configuration of each.
 type Config struct {
-	Suites      []string // in this order
+	Suites      []string // names of the suites to run, in this order
 	Gram        GramConfig
 	Eigenvalues EigenvaluesConfig
 	Quantize    QuantizeConfig
@@ -23,7 +23,8 @@ func Names() []string {
 	return []string{"gram", "eigenvalues", "quantize", "fit", "read", "whole"}
 }
 
-// DefaultConfig takes about two minutes on one core with a C BLAS.
+// DefaultConfig returns a configuration of all suites that takes about two minutes on one
+// core with a C BLAS.
 func DefaultConfig() Config {
 	return Config{
 		Suites: Names(), Gram: DefaultGramConfig(), Eigenvalues: DefaultEigenvaluesConfig(),
@@ -31,7 +32,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// FullConfig takes an hour, and 2 GB of memory and 1 GB of disk.
+// FullConfig returns a configuration of all suites that takes an hour, 2 GB of memory and
+// 1 GB of disk.
 func FullConfig() Config {
 	return Config{
 		Suites: Names(), Gram: FullGramConfig(), Eigenvalues: FullEigenvaluesConfig(),
@@ -48,7 +50,8 @@ func (c *Config) EachTiming(f func(*Timing)) {
 	}
 }
 
-// SetThreads lets every BLAS call, and every whole analysis, use n threads.
+// SetThreads sets the number of threads of every backend call and of every whole analysis
+// to n.
 func (c *Config) SetThreads(n int) {
 	c.EachTiming(func(t *Timing) { t.Threads = n })
 	c.Whole.Workers = n
@@ -73,7 +76,7 @@ func (c *Config) suite(name string) (*suite, error) {
 	return nil, fmt.Errorf("no suite %q: there are %s", name, strings.Join(Names(), ", "))
 }
 
-// Validate reports the first fault of the suites that are to run.
+// Validate returns the first error in the configurations of the suites that are to run.
 func (c *Config) Validate() error {
 	if len(c.Suites) == 0 {
 		return fmt.Errorf("no suite is given")
@@ -89,8 +92,8 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// Run runs the suites of cfg one after the other. On an error, or if ctx ends, the
-// report holds the suites that were finished.
+// Run runs the suites of cfg one after the other. On an error, or if ctx ends, the report
+// contains the results up to then.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	report := Report{Machine: ThisMachine()}
 	if err := cfg.Validate(); err != nil {

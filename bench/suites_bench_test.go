@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// sink keeps results of benchmarks alive.
+// sink keeps the compiler from removing the benchmarked calls.
 var sink error
 
-// full selects the full sets, as "wwq-fast bench --full" does.
+// full reports whether to run the full configurations, those of "wwq-fast bench --full".
 func full() bool { return os.Getenv("WWQ_BENCH_FULL") == "1" }
 
-// configuration returns the set to run.
+// configuration returns the configuration to run.
 func configuration() Config {
 	if full() {
 		return FullConfig()
@@ -22,14 +22,14 @@ func configuration() Config {
 	return DefaultConfig()
 }
 
-// TestMain prints the machine as benchmark configuration lines when benchmarks are
-// asked for: benchstat never puts numbers of different kernels into one table.
+// TestMain prints the machine as benchmark configuration lines if benchmarks are to run.
+// Because of them benchstat never puts numbers of different kernels into one table.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.bench").Value.String() != "" {
 		machine := ThisMachine()
 		for _, l := range machine.Lines() {
-			if l[0] != "wwq-fast" { // the commit is what is compared
+			if l[0] != "wwq-fast" { // runs of different commits are to be compared
 				fmt.Printf("%s: %s\n", l[0], l[1])
 			}
 		}
@@ -44,8 +44,7 @@ func BenchmarkFit(b *testing.B)         { benchmark(b, "fit") }
 func BenchmarkRead(b *testing.B)        { benchmark(b, "read") }
 func BenchmarkWhole(b *testing.B)       { benchmark(b, "whole") }
 
-// benchmark runs the cases of a suite that "wwq-fast bench" runs, each variant
-// under its own name.
+// benchmark runs the suite called name, with each variant of each case as a benchmark.
 func benchmark(b *testing.B, name string) {
 	cfg := configuration()
 	s, err := cfg.suite(name)
@@ -54,7 +53,8 @@ func benchmark(b *testing.B, name string) {
 	}
 	defer s.limit()()
 	for _, c := range s.cases {
-		// Inputs are made when the first of the variants is selected.
+		// The inputs are made when the first variant runs, and not at all if none is
+		// selected.
 		var in *inputs
 		for i, v := range c.variants {
 			b.Run(s.key+"="+v+"/"+join(c.params), func(b *testing.B) {
@@ -88,7 +88,7 @@ func measure(b *testing.B, v *variant) {
 	}
 	seconds := b.Elapsed().Seconds() / float64(b.N)
 	for _, w := range v.work {
-		// SetBytes gives the rate of bytes already.
+		// SetBytes already reports a rate in bytes.
 		if w.unit != "GB/s" {
 			b.ReportMetric(w.amount/seconds, w.unit)
 		}

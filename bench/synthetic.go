@@ -16,16 +16,16 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// SyntheticConfig describes a checkpoint with the tensors of a LLaMA without
-// embeddings: seven matrices and two norms a block.
+// SyntheticConfig describes a checkpoint with the tensors of a LLaMA model without
+// embeddings: seven matrices and two norms per block.
 type SyntheticConfig struct {
 	Hidden int // width of the residual stream
 	KV     int // width of keys and values together
 	MLP    int // width of the feed-forward layer
 	Blocks int
-	DType  checkpoint.DType // an analysable one
+	DType  checkpoint.DType // must be analysable
 	// Tail is the exponent of the distribution of squared row norms, P(s² > x) ~
-	// x^-Tail; eigenvalues of W^T W then fall off as x^-(Tail+1).
+	// x^-Tail; the density of the eigenvalues of WᵀW then falls as x^-(Tail+1).
 	Tail float64
 	Seed uint64
 }
@@ -36,7 +36,7 @@ func DefaultSyntheticConfig() SyntheticConfig {
 	return SyntheticConfig{Hidden: 896, KV: 128, MLP: 4864, Blocks: 1, DType: checkpoint.BF16, Tail: 2, Seed: 1}
 }
 
-// Validate reports the first field that makes no sense.
+// Validate returns an error for the first field that has no valid value.
 func (c *SyntheticConfig) Validate() error {
 	switch {
 	case min(c.Hidden, c.KV, c.MLP, c.Blocks) < 1:
@@ -49,13 +49,13 @@ func (c *SyntheticConfig) Validate() error {
 	return nil
 }
 
-// Weights returns how many weights the matrices of all blocks have.
+// Weights returns the number of weights of the matrices of all blocks.
 func (c *SyntheticConfig) Weights() int64 {
 	h, kv, mlp := int64(c.Hidden), int64(c.KV), int64(c.MLP)
 	return int64(c.Blocks) * (2*h*h + 2*kv*h + 3*mlp*h)
 }
 
-// A matrix is a tensor to be made: rows×cols, or one row for a norm.
+// A matrix is a tensor to write: a matrix of rows×cols, or a norm of one row.
 type matrix struct {
 	name       string
 	rows, cols int
@@ -81,9 +81,9 @@ func (c *SyntheticConfig) tensors() []matrix {
 	return all
 }
 
-// rowsOf returns a function that makes the rows of m one after the other, the
-// same for the same seed and name: normal numbers, times a factor for each row
-// whose square has a Pareto distribution.
+// rowsOf returns a function that makes the rows of m one after the other: normally
+// distributed numbers, times a factor for each row whose square has a Pareto
+// distribution. The rows depend on the seed and the name of m only.
 func (c *SyntheticConfig) rowsOf(m *matrix) func(dst []float32) {
 	name := fnv.New64a()
 	io.WriteString(name, m.name)
@@ -105,8 +105,8 @@ func (c *SyntheticConfig) rowsOf(m *matrix) func(dst []float32) {
 }
 
 // WriteSynthetic writes the checkpoint that cfg describes to dir/model.safetensors
-// and returns that path. The bytes depend on cfg alone (and, in last bits, on
-// the architecture's math library). It holds one row in memory.
+// and returns that path. The bytes depend on cfg only (and, in the last bits of weights,
+// on the math functions of the architecture). It holds one row in memory.
 func WriteSynthetic(ctx context.Context, dir string, cfg SyntheticConfig) (path string, err error) {
 	if err := cfg.Validate(); err != nil {
 		return "", err
@@ -148,9 +148,9 @@ func WriteSynthetic(ctx context.Context, dir string, cfg SyntheticConfig) (path 
 	return path, w.Flush()
 }
 
-// writeHeader writes the length and the JSON of a safetensors header, the data in
-// the order of all and without gaps. encoding/json sorts the names; readers go
-// by the offsets.
+// writeHeader writes the length and the JSON text of a safetensors header for data that
+// follow in the order of all, without gaps. encoding/json sorts the names, which does not
+// matter: readers use the offsets.
 func writeHeader(w io.Writer, all []matrix, d checkpoint.DType) error {
 	type entry struct {
 		DType   string   `json:"dtype"`

@@ -52,8 +52,8 @@ func TestSynthetic(t *testing.T) {
 	}
 }
 
-// TestSyntheticRepeats: the same configuration gives the same bytes, another seed
-// others, and blocks differ.
+// TestSyntheticRepeats checks that equal configurations give equal bytes, that another
+// seed gives other bytes, and that blocks differ.
 func TestSyntheticRepeats(t *testing.T) {
 	write := func(seed uint64) []byte {
 		cfg := tinyModel()

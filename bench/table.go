@@ -26,7 +26,8 @@ func (r *Report) Write(w io.Writer) error {
 
 func (r *Result) sameCase(o *Result) bool { return r.Suite == o.Suite && r.Case == o.Case }
 
-// row returns the cells of a result; those that repeat the line above are empty.
+// row returns the cells of a result. If repeated is true, the cells that equal those of
+// the line above are empty.
 func (r *Result) row(repeated bool) []string {
 	first := []string{r.Suite, strings.ReplaceAll(r.Case, "/", " ")}
 	if repeated {
@@ -49,7 +50,8 @@ func (r *Result) row(repeated bool) []string {
 		fmt.Sprint(r.Time.Runs), number(main.Value), unit, speed)
 }
 
-// duration gives three digits or more: rounding must not hide a few per cent.
+// duration formats d with at least three digits, so that rounding does not hide
+// differences of a few per cent.
 func duration(d time.Duration) string {
 	switch {
 	case d < 100*time.Microsecond:
@@ -72,7 +74,7 @@ func number(x float64) string {
 	return fmt.Sprintf("%.0f", x)
 }
 
-// writeTable writes rows, the first of which is the head, in aligned columns.
+// writeTable writes rows in aligned columns; the first row is the header.
 func writeTable(b *strings.Builder, rows [][]string, right []bool) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

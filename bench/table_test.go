@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden table")
 
-// TestWrite compares the text of a made-up report with testdata/report.txt.
+// TestWrite compares the text of an invented report with testdata/report.txt.
 func TestWrite(t *testing.T) {
 	sample := func(median time.Duration) Sample {
 		return Sample{Min: median - median/10, Median: median, Max: 2 * median, Runs: 5}

@@ -18,25 +18,26 @@ import (
 type WholeConfig struct {
 	Timing
 	Models []SyntheticConfig
-	// Levels are lists of levels as engine options take them; each is a case, in every
-	// mode.
+	// Levels holds lists of levels, each in the form of the flag --quantizations. Each
+	// list, in each mode, is a case.
 	Levels   []string
 	Modes    []Mode
-	Backends []string // of package lapack; Gram matrices follow where they can
-	Workers  int      // layers analysed at once; 0 takes all cores
-	Dir      string   // for the files; empty is the system's temporary folder
+	Backends []string // of package lapack; Gram matrices use the cblas backend of that name if there is one
+	Workers  int      // number of layers analysed at once; 0 means one per core
+	Dir      string   // folder for the files; "" is the temporary folder of the system
 }
 
-// A Mode is how the spectra are computed.
+// A Mode is a way to compute the spectra.
 type Mode struct {
 	Precision spectrum.Precision
-	// Dequant is what dequantized weights are rounded to; checkpoint.InvalidDType is the
-	// type of the tensor.
+	// Dequant is the type to which dequantized weights are rounded;
+	// checkpoint.InvalidDType means the type of the tensor.
 	Dequant checkpoint.DType
 }
 
-// DefaultWholeConfig takes one block of a small model at the levels of a study and
-// at fp16 alone, with the default backend and with the linked library's own.
+// DefaultWholeConfig returns a configuration with one block of a small model, at the seven
+// levels of a study and at fp16 alone, with the default backend and with that of the
+// linked library.
 func DefaultWholeConfig() WholeConfig {
 	c := WholeConfig{
 		Timing: DefaultTiming(), Models: []SyntheticConfig{DefaultSyntheticConfig()},
@@ -50,13 +51,13 @@ func DefaultWholeConfig() WholeConfig {
 		c.Backends = append(c.Backends, r)
 	}
 	if c.Backends[0] == "gonum" {
-		// Pure Go takes most of a minute a run.
+		// A run in pure Go takes most of a minute.
 		c.Rounds, c.MaxRounds = 1, 1
 	}
 	return c
 }
 
-// FullWholeConfig takes more blocks, and a block of a large model.
+// FullWholeConfig returns a configuration with more blocks, and a block of a large model.
 func FullWholeConfig() WholeConfig {
 	c := DefaultWholeConfig()
 	c.Models[0].Blocks = 2
@@ -67,9 +68,9 @@ func FullWholeConfig() WholeConfig {
 }
 
 // RunWhole times engine.Analyze on synthetic checkpoints in the page cache: reading,
-// quantizing, error statistics, Gram matrices, eigenvalues and fits of every
-// layer and level. Within it a BLAS call has one thread whatever Threads is; it
-// is the layers that run in parallel. A layer-level is one matrix at one level.
+// quantizing, error statistics, Gram matrices, eigenvalues and fits of every layer and
+// level. A BLAS call has one thread in it, whatever Threads is, because layers run in
+// parallel. A layer-level is one matrix at one level.
 func RunWhole(ctx context.Context, cfg WholeConfig) (Report, error) {
 	s, err := cfg.suite()
 	if err != nil {
@@ -103,7 +104,7 @@ func (c WholeConfig) suite() (*suite, error) {
 				params := []Param{
 					param("hidden", m.Hidden), param("mlp", m.MLP), param("blocks", m.Blocks), param("levels", len(levels)),
 				}
-				// The default goes without saying.
+				// Only a precision that is not the default is part of the name.
 				if mode.Precision != spectrum.Double {
 					params = append(params, param("precision", mode.Precision))
 				}
@@ -121,7 +122,7 @@ func (c WholeConfig) suite() (*suite, error) {
 	return s, nil
 }
 
-// options returns those of each backend.
+// options returns the engine options for each backend.
 func (c WholeConfig) options(levels []quant.Recipe, m SyntheticConfig, mode Mode) ([]engine.Options, error) {
 	options := make([]engine.Options, len(c.Backends))
 	for i, name := range c.Backends {
@@ -170,7 +171,7 @@ func openWhole(ctx context.Context, dir string, m SyntheticConfig, options []eng
 	return in, nil
 }
 
-// analyze runs an analysis and makes sure that all of it was done.
+// analyze runs an analysis; it is an error if any tensor was refused.
 func analyze(ctx context.Context, src checkpoint.Source, o engine.Options) error {
 	res, err := engine.Analyze(ctx, src, o)
 	if err != nil {

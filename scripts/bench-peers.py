@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Times what a user could run instead, on the same matrices, beside wwq-fast.
+"""Times other libraries and tools on the matrices on which wwq-fast is timed.
 
 usage: bench-peers.py WWQ_FAST DIR [--runs N]
 
-DIR receives the matrices (wwq-fast bench --export DIR). Measured, on one thread and
-on two, medians:
+The matrices are written to DIR (wwq-fast bench --export DIR). All times are medians,
+on one thread and on two:
 
   eigenvalues  numpy.linalg.eigvalsh, scipy.linalg.eigvalsh(driver="evd"), and
-               scipy.linalg.svd(compute_uv=False), which is how WeightWatcher gets its
+               scipy.linalg.svd(compute_uv=False), from which WeightWatcher gets its
                eigenvalues, on the Gram matrices; torch.linalg.eigvalsh and svdvals, if
-               torch can be imported, on a GPU too if it sees one
-  pipeline     what WeightWatcher does with one matrix at one level: float32 to float64,
+               torch can be imported, on the CPU and on a GPU if torch finds one
+  pipeline     the steps of WeightWatcher for one matrix at one level: float32 to float64,
                all singular values, a power-law scan over every eigenvalue. It is our own
                restatement with numpy and scipy, not the tool itself.
   tool         WeightWatcher's own analyze() of the block, if it can be imported
 
-Every number of threads has a process of its own, as have other OpenBLAS kernels: the
-libraries read both when they load.
+Each number of threads, and each choice of OpenBLAS kernels, is timed in a process of its
+own, because the libraries read both settings when they are loaded.
 """
 import argparse
 import ctypes
@@ -30,7 +30,7 @@ import time
 
 
 def openblas():
-    """The OpenBLAS that numpy loaded, or None."""
+    """Returns the name of the kernels of the OpenBLAS that numpy loaded, or None."""
     import numpy  # noqa: F401
     import scipy.linalg  # noqa: F401
 
@@ -62,7 +62,7 @@ def better_core():
 
 
 def median_time(f, runs):
-    f()  # warms up, and does not count
+    f()  # the first run is not counted
     times = []
     for _ in range(runs):
         t = time.perf_counter()
@@ -72,7 +72,8 @@ def median_time(f, runs):
 
 
 def scan(x):
-    """The default fit, as its formulas say: every eigenvalue but the last is a candidate."""
+    """Fits by the formulas of WeightWatcher's default fit, with every eigenvalue but the
+    largest as a candidate for xmin. Returns the least distance and its exponent."""
     import numpy as np
 
     x = np.sort(x[x > 1e-5])
@@ -91,7 +92,7 @@ def scan(x):
 
 
 def pipeline(path, rows, cols, seconds):
-    """One matrix at one level; adds to seconds how long the scan took."""
+    """Analyses one matrix at one level; appends the duration of the scan to seconds."""
     import numpy as np
     import scipy.linalg
 
@@ -107,14 +108,14 @@ def torch_cases(torch, a):
     for device in ["cpu"] + (["cuda"] if torch.cuda.is_available() else []):
         for name, dtype in (("f64", torch.float64), ("f32", torch.float32)):
             b = torch.from_numpy(a).to(device=device, dtype=dtype)
-            # .cpu() waits for the GPU.
+            # .cpu() waits until the GPU has finished.
             cases["torch eigvalsh %s %s" % (name, device)] = lambda b=b: torch.linalg.eigvalsh(b).cpu()
             cases["torch svdvals %s %s" % (name, device)] = lambda b=b: torch.linalg.svdvals(b).cpu()
     return cases
 
 
 def tool(torch, weightwatcher, directory, layers):
-    """WeightWatcher itself on the block."""
+    """Returns a function that runs WeightWatcher itself on the block."""
     import numpy as np
 
     model = torch.nn.Module()
@@ -127,7 +128,7 @@ def tool(torch, weightwatcher, directory, layers):
 
 
 def worker(directory, runs):
-    """Measures everything with the threads and kernels of this process."""
+    """Measures everything with the threads and kernels of this process; prints JSON."""
     import numpy as np
     import scipy.linalg
 
@@ -180,9 +181,9 @@ def run_worker(directory, runs, threads, core):
 
 
 def ours(program, threads):
-    """The machine line, and the medians of the default backend: of eigenvalues, by
-    type and order, and of the whole analysis of a block, by the number of levels and
-    the mode."""
+    """Runs wwq-fast bench. Returns the machine and the medians of the default backend:
+    those of the eigenvalues by type and order, and those of the whole analysis of a block
+    by number of levels and mode."""
     text = subprocess.run(
         [program, "bench", "--json", "--quiet", "--threads", str(threads), "--suite", "eigenvalues,whole"],
         check=True, stdout=subprocess.PIPE).stdout
@@ -203,7 +204,7 @@ def ours(program, threads):
 
 
 def report(results, mine, was):
-    """Prints one table of everything; ratios above 1 mean that the peer is slower."""
+    """Prints a table of all results; a ratio above 1 means that the peer is slower."""
     first, (machine, _, _) = results[1], mine[1]
     library = machine["env"]["library"]
     print("ours:   %s, go %s; %s; kernels %s; loops %s" % (
@@ -212,8 +213,8 @@ def report(results, mine, was):
         first["numpy"], first["scipy"], first["core"], ", corrected from " + was if was else "",
         first.get("torch", "not there"), first.get("weightwatcher", "not there")))
     print("The pipeline is our own restatement of WeightWatcher's, not the tool itself. It neither")
-    print("quantizes nor computes error statistics, which ours does. An eigenvalue call of ours uses")
-    print("one thread, whatever the peer has.\n")
+    print("quantizes nor computes error statistics; our analysis does both. Our eigenvalue calls use")
+    print("one thread, however many the peer has.\n")
     row = "%-24s %-26s %8s %12s %12s %8s"
     print(row % ("work", "peer", "threads", "peer", "ours", "ratio"))
     print("-" * 95)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every fuzz target of the module for FUZZTIME, one after the other.
+# Runs every fuzz target of the module for FUZZTIME (default 60s), one after the other.
 set -eu
 go list ./... | while read -r pkg; do
     for target in $(go test -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do

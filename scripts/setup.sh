@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes sure that a C compiler, OpenBLAS and LAPACKE can be used, installing what
-# is missing, and writes 1 to .build/cgo. Where that cannot be done it says so in
-# one line and writes 0: everything then works in pure Go, more slowly.
+# Checks whether a C compiler, OpenBLAS and LAPACKE can be used, installs what is
+# missing, and writes 1 to .build/cgo. If that fails, it says so in one line and writes
+# 0: everything then runs in pure Go, more slowly.
 set -u
 mkdir -p .build
 
-# usable tries to compile and link what the cgo packages need.
+# usable compiles and links a program with the libraries that the cgo packages need.
 usable() {
     dir=$(mktemp -d) || return 1
     cat >"$dir/probe.c" <<'C'
@@ -43,7 +43,7 @@ as_root() {
 
 install_libraries() {
     if [ "$(uname -s)" = Darwin ]; then
-        # Accelerate comes with the command-line tools, as does the compiler.
+        # The command-line tools contain Accelerate and the compiler.
         xcode-select --install >/dev/null 2>&1
     elif command -v apt-get >/dev/null; then
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev libopenblas-dev liblapacke-dev ||
@@ -69,7 +69,7 @@ else
     if usable; then
         echo 1 >.build/cgo
     else
-        echo "setup: no C compiler with OpenBLAS and LAPACKE can be had (see .build/setup.log): using the pure-Go backend, several times slower"
+        echo "setup: no C compiler with OpenBLAS and LAPACKE is available (see .build/setup.log): using the pure-Go backend, several times slower"
         echo 0 >.build/cgo
     fi
 fi

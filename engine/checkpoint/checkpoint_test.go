@@ -36,8 +36,8 @@ func TestParseDType(t *testing.T) {
 	}
 }
 
-// TestConvert converts values that every type holds exactly, and those at the
-// edges of each type.
+// TestConvert converts values that every type represents exactly, and values at the
+// limits of each type.
 func TestConvert(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	exact := []float32{0, float32(math.Copysign(0, -1)), 1, -1.5, 240, inf, -inf, nan}
@@ -144,7 +144,7 @@ func TestNaturalLess(t *testing.T) {
 	for i, a := range sorted {
 		for j, b := range sorted {
 			if a == "a.01" || b == "a.01" {
-				continue // ordered by its bytes only against a.1
+				continue // NaturalLess orders a.1 and a.01 by bytes, which is tested below
 			}
 			if got := NaturalLess(a, b); got != (i < j) {
 				t.Errorf("NaturalLess(%q, %q) = %t", a, b, got)

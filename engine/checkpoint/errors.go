@@ -32,8 +32,8 @@ func (e *TensorError) Error() string {
 
 func (e *TensorError) Unwrap() error { return e.Err }
 
-// classed gives err a class that errors.Is finds and that the text does not
-// repeat.
+// A classed error is err with a class that errors.Is finds. Its text is that of err;
+// the class does not appear in it.
 type classed struct {
 	class error
 	err   error
@@ -57,11 +57,12 @@ func NotFoundf(format string, args ...any) error {
 	return &classed{ErrNotFound, fmt.Errorf(format, args...)}
 }
 
-// maxQuoted is how many bytes of a string from a file an error shows.
+// maxQuoted is the number of bytes of a string that Quote shows.
 const maxQuoted = 256
 
-// Quote returns s as a quoted Go string on one line, cut after 256 bytes, so
-// that text from a file can neither move the cursor nor flood a terminal.
+// Quote returns s as a quoted Go string on one line, so that text from a file can
+// neither move the cursor nor flood a terminal. A string of more than 256 bytes is cut
+// there, and its length is added.
 func Quote(s string) string {
 	if len(s) <= maxQuoted {
 		return strconv.Quote(s)
@@ -73,8 +74,8 @@ func Quote(s string) string {
 	return fmt.Sprintf("%s... (%d bytes)", strconv.Quote(s[:cut]), len(s))
 }
 
-// Printable returns name as it is if a terminal shows it as one harmless line,
-// and quoted otherwise.
+// Printable returns name unchanged if it is valid UTF-8, not empty, and has only
+// printable characters, and otherwise as a quoted Go string.
 func Printable(name string) string {
 	if name == "" || !utf8.ValidString(name) {
 		return strconv.Quote(name)
@@ -87,8 +88,8 @@ func Printable(name string) string {
 	return name
 }
 
-// Cause returns the reason inside an *fs.PathError, so that callers can name
-// the file themselves, and err otherwise.
+// Cause returns the error inside an *fs.PathError, without the path, so that callers
+// can name the file themselves. It returns any other err unchanged.
 func Cause(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -1,9 +1,8 @@
 package checkpoint
 
-// NaturalLess reports whether name a comes before b when runs of decimal digits
-// are compared as numbers, so that "layers.2" comes before "layers.10". Names
-// that differ only in leading zeros are ordered byte by byte, so the order is
-// total.
+// NaturalLess reports whether a comes before b in natural order, in which runs of
+// decimal digits are compared as numbers: "layers.2" comes before "layers.10". Names
+// that differ only in leading zeros are compared byte by byte, so the order is total.
 func NaturalLess(a, b string) bool {
 	i, j := 0, 0
 	for i < len(a) && j < len(b) {

@@ -15,19 +15,19 @@ type Rewriter interface {
 // RewriteOptions say what a [Rewriter] changes. The zero value copies a checkpoint byte
 // for byte.
 type RewriteOptions struct {
-	// DType returns the element type in which t is to be written; nil keeps every
-	// type. It is called once for every tensor, before anything is written. A
-	// tensor of unknown type must keep it.
+	// DType returns the element type in which t is to be written; nil keeps all
+	// types. It is called once for every tensor, before anything is written. The
+	// type of a tensor of unknown type cannot be changed.
 	DType func(t *Tensor) DType
 
 	// Tensor returns the bytes to write for t, little-endian and row-major in the
-	// type that DType chose; nil keeps every tensor. src holds the stored bytes.
-	// Tensor may change src and return it but must not keep it; a nil result stands
-	// for src. It is called once for every tensor, one at a time, in the order of
-	// the data.
+	// type that DType chose; nil keeps all tensors. src holds the stored bytes.
+	// Tensor may change src and return it but must not keep it; a nil result means
+	// src. Tensor is called once for every tensor, never concurrently, in the order
+	// of the data.
 	Tensor func(t *Tensor, src []byte) (out []byte, err error)
 
-	// Overwrite allows output files that exist to be replaced. Files of the source
+	// Overwrite allows existing files to be replaced. Files of the source
 	// are never replaced.
 	Overwrite bool
 }

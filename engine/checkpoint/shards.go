@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// MissingShards returns the names that are absent from numbered sets such as
-// "model-00001-of-00003.safetensors". Names without a number are ignored. At
-// most 20 names are returned, in the order of their sets and numbers; more
-// reports how many further ones are missing.
+// MissingShards returns the file names that are missing from numbered sets, such as
+// "model-00002-of-00003.safetensors" if names has the first and the third of three.
+// Names without a number are ignored. At most 20 names are returned, set by set in the
+// order in which the sets appear, and in ascending order within a set; more is the
+// number of missing names beyond those.
 func MissingShards(names []string) (missing []string, more int) {
 	type set struct {
 		prefix, suffix string
@@ -44,8 +45,8 @@ func MissingShards(names []string) (missing []string, more int) {
 }
 
 // cutShard splits "model-00002-of-00003.safetensors" into "model-", 2, 3 and
-// ".safetensors". The numbers have five digits, as every writer in use gives
-// them, which also bounds the loops over a set.
+// ".safetensors". The numbers must have five digits, as all writers in use make
+// them; this also bounds the loops over a set.
 func cutShard(name string) (prefix string, number, total int, suffix string, ok bool) {
 	const digits, infix = 5, "-of-"
 	i := strings.LastIndex(name, infix)

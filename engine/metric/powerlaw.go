@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"errors"
 	"math"
 	"slices"
 
@@ -25,9 +26,12 @@ var powerLaw = Metric{
 
 func measurePowerLaw(dst []float64, in *Input) Finding {
 	evals := in.Eigenvalues
-	fit, ok := powerlaw.Scan(powerlaw.AboveThreshold(evals))
-	if !ok {
+	fit, err := powerlaw.Scan(powerlaw.AboveThreshold(evals))
+	if errors.Is(err, powerlaw.ErrTooFew) {
 		return Finding{FitFailed, "fewer than two eigenvalues above 1e-5"}
+	}
+	if err != nil {
+		return Finding{FitFailed, err.Error()}
 	}
 	nan, top := math.NaN(), evals[len(evals)-1]
 	at, _ := slices.BinarySearch(evals, fit.XMin)

@@ -3,10 +3,15 @@
 // "PL"): the maximum-likelihood exponent of Clauset, Shalizi and Newman
 // (SIAM Review 51, 2009, eq. 3.1) for every candidate xmin, of which the one
 // with the least Kolmogorov-Smirnov distance is chosen.
+//
+// [FitTail] takes eigenvalues in any order. [Scan] is the fit itself, for values
+// that are already sorted and cut off at the threshold.
 package powerlaw
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 )
@@ -15,50 +20,83 @@ import (
 // take part in a fit.
 const MinEigenvalue = 1e-5
 
+// Errors of [Scan] and [FitTail], to be tested with errors.Is. The error returned
+// names the first value at fault.
+var (
+	ErrTooFew      = errors.New("too few values for a power-law fit")
+	ErrNotFinite   = errors.New("value is not finite")
+	ErrNotPositive = errors.New("value is not positive")
+	ErrNotSorted   = errors.New("values are not in ascending order")
+)
+
 // A Fit is a fitted power law.
 type Fit struct {
-	Alpha float64 // exponent; +Inf if all of the tail is equal
+	Alpha float64 // exponent; +Inf if all values of the tail are equal
 	D     float64 // Kolmogorov-Smirnov distance, one-sided as described at [Scan]
 	Sigma float64 // standard error of Alpha, (Alpha-1)/sqrt(Tail)
 	XMin  float64 // smallest value of the tail
-	XMax  float64 // largest value
-	Tail  int     // number of values in the tail, by index
-	// Start is the index into the fitted values at which the tail begins.
+	XMax  float64 // largest value of the tail
+	Tail  int     // number of values from Start on; values equal to XMin may lie before Start
+	// Start is the index of the first value of the tail, in the ascending values.
 	Start int
-	// Runner is the least distance of any candidate with another xmin value, and
-	// RunnerAlpha its exponent: how close the choice was. Runner is +Inf if
+	// Runner is the least distance D of the candidates whose xmin differs from XMin,
+	// and RunnerAlpha is the exponent of that candidate. A Runner close to D means
+	// that XMin was nearly chosen differently. Runner is +Inf and RunnerAlpha NaN if
 	// there is no such candidate.
 	Runner, RunnerAlpha float64
 }
 
-// Scan fits the values x, which must be positive, finite and in ascending order.
-// ok is false if there are fewer than two. With N values the candidates are the
+// FitTail fits a power law to the tail of the eigenvalues evals, which may be in any
+// order: it sorts a copy of those above [MinEigenvalue] and calls [Scan]. All other
+// finite values, negative ones included, are left out, so that Start of the result
+// counts from the smallest eigenvalue above the threshold.
+//
+// FitTail returns [ErrTooFew] if fewer than two eigenvalues are above the threshold,
+// and [ErrNotFinite] if any is NaN or infinite. It does not modify evals, allocates
+// 36*N bytes for N eigenvalues, and is safe for concurrent use.
+func FitTail(evals []float64) (Fit, error) {
+	x := make([]float64, 0, len(evals))
+	for i, v := range evals {
+		if !finite(v) {
+			return Fit{}, fmt.Errorf("%w: evals[%d] = %v", ErrNotFinite, i, v)
+		}
+		if v > MinEigenvalue {
+			x = append(x, v)
+		}
+	}
+	slices.Sort(x)
+	return Scan(x)
+}
+
+// Scan fits a power law to the values x, which must be at least two, finite, positive
+// and in ascending order; the error is [ErrTooFew], [ErrNotFinite], [ErrNotPositive] or
+// [ErrNotSorted] if they are not. With N values the candidates are the
 // indices i = 0..N-2, ties included, each with the tail of n = N-i values
 //
 //	alpha(i) = 1 + n / sum_{j>=i} ln(x[j]/x[i])
 //	D(i)     = max_{0<=k<n} | 1 - (x[i+k]/x[i])^(1-alpha(i)) - k/n |
 //
-// (D = 1 where alpha <= 1), and the first i of least D is chosen. The empirical
+// (D = 1 if alpha <= 1), and the first i with the least D is chosen. The empirical
 // distribution k/n is the left limit only; a two-sided distance would also
 // compare with (k+1)/n. A tail of equal values has alpha = +Inf, D = (n-1)/n.
 //
-// The distances are exact to rounding, but most are not computed: a candidate is
-// dropped as soon as a lower bound on its D exceeds the least D so far, and
-// stretches of k are passed over where an upper bound shows that the maximum
-// cannot lie. The work is O(N) per candidate only in the worst case.
-// Scan allocates 28*N bytes and is safe for concurrent use; its result is the
-// same on every run, and to rounding on every machine.
-func Scan(x []float64) (fit Fit, ok bool) {
-	n := len(x)
-	if n < 2 {
-		return Fit{}, false
+// The distance of the chosen candidate is exact to rounding, but few distances are
+// computed in full: a candidate is dropped as soon as a lower bound on its D exceeds
+// the least D so far, and intervals of k in which an upper bound excludes the maximum
+// are skipped. The work is O(N) per candidate only in the worst case.
+// Scan does not modify x, allocates 28*N bytes, and is safe for concurrent use. Its
+// result is identical on every run, and equal to rounding on all machines.
+func Scan(x []float64) (Fit, error) {
+	if err := check(x); err != nil {
+		return Fit{}, err
 	}
+	n := len(x)
 	s := newScan(x)
 	for i := range n - 1 {
 		s.lower[i] = s.sample(i)
 	}
-	// Candidates of least lower bound come first: a small distance found early
-	// prunes nearly all others.
+	// Candidates are tried in ascending order of their lower bounds: a small distance
+	// found early prunes nearly all others.
 	order := make([]int32, n-1)
 	for i := range order {
 		order[i] = int32(i)
@@ -69,7 +107,7 @@ func Scan(x []float64) (fit Fit, ok bool) {
 	best, bestD := s.least(order, func(int) bool { return true })
 	alpha := s.alpha[best]
 	tail := n - best
-	fit = Fit{
+	fit := Fit{
 		Alpha: alpha,
 		D:     bestD,
 		Sigma: (alpha - 1) / math.Sqrt(float64(tail)),
@@ -83,11 +121,34 @@ func Scan(x []float64) (fit Fit, ok bool) {
 	if runner >= 0 {
 		fit.RunnerAlpha = s.alpha[runner]
 	}
-	return fit, true
+	return fit, nil
 }
 
-// least returns the candidate of least distance among those that are wanted, the
-// first of several, and its distance; -1 and +Inf if none is wanted.
+// check returns the error of Scan for values that it cannot fit.
+func check(x []float64) error {
+	if len(x) < 2 {
+		return fmt.Errorf("%w: %d, want at least 2", ErrTooFew, len(x))
+	}
+	last := x[0]
+	for i, v := range x {
+		switch {
+		case !finite(v):
+			return fmt.Errorf("%w: x[%d] = %v", ErrNotFinite, i, v)
+		case v <= 0:
+			return fmt.Errorf("%w: x[%d] = %v", ErrNotPositive, i, v)
+		case v < last:
+			return fmt.Errorf("%w: x[%d] = %v is below x[%d] = %v", ErrNotSorted, i, v, i-1, last)
+		}
+		last = v
+	}
+	return nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// least returns the candidate with the least distance among those for which wanted is
+// true, and that distance. Of equal candidates it returns the one of lowest index; if
+// none is wanted, it returns -1 and +Inf.
 func (s *scan) least(order []int32, wanted func(i int) bool) (best int, bestD float64) {
 	best, bestD = -1, math.Inf(1)
 	for _, c := range order {
@@ -104,21 +165,21 @@ func (s *scan) least(order []int32, wanted func(i int) bool) (best int, bestD fl
 	return best, bestD
 }
 
-// scan holds what does not depend on the candidate.
+// scan is the state of one fit, shared by all of its candidates.
 type scan struct {
 	x     []float64
 	ln    []float64 // ln x
 	alpha []float64 // exponent for each candidate
 	lower []float64 // lower bound on the distance of each candidate
-	// hot are the last few indices at which a candidate had its largest
-	// difference, turn the next to be replaced.
+	// hot holds the last few indices into x at which a candidate had its largest
+	// difference; turn is the entry of hot that is replaced next.
 	hot  [4]int
 	turn int
 }
 
-// samples is how many points of the tail give the first lower bound, and how many
-// stretches the search of the maximum begins with. More points cost all
-// candidates; fewer leave more candidates to the search.
+// samples is the number of points of the tail from which the first lower bound is
+// taken, and the number of intervals with which the search for the maximum begins. More
+// points cost every candidate time; fewer leave more candidates to the search.
 const samples = 16
 
 // slack covers the rounding of bounds and distances, so that no bound ever
@@ -129,9 +190,9 @@ func newScan(x []float64) *scan {
 	n := len(x)
 	buf := make([]float64, 3*n)
 	s := &scan{x: x, ln: buf[:n], alpha: buf[n : 2*n], lower: buf[2*n:]}
-	// Suffix sums of ln x[j] - ln x[i], built from the top: adding the gap to the
-	// next value for all the n-1-i values above keeps small sums exact where a
-	// difference of two large ones would cancel.
+	// sum is the sum of ln x[j] - ln x[i] over all j > i. From one i to the next lower
+	// one each of its n-1-i terms grows by the same gap, ln x[i+1] - ln x[i]. Adding
+	// gaps keeps small sums accurate, where subtracting two large sums would cancel.
 	sum := 0.0
 	s.ln[n-1] = math.Log(x[n-1])
 	for i := n - 2; i >= 0; i-- {
@@ -144,13 +205,14 @@ func newScan(x []float64) *scan {
 	return s
 }
 
-// at returns the distance of the two distributions at the k-th value of the tail
-// of candidate i.
+// at returns the absolute difference of the fitted and the empirical distribution at
+// the k-th value of the tail of candidate i; inv is 1/n for a tail of n values.
 func (s *scan) at(i, k int, inv float64) float64 {
 	return math.Abs(s.model(i, k) - float64(k)*inv)
 }
 
-// model returns the fitted distribution at the k-th value of the tail.
+// model returns the fitted distribution function of candidate i at the k-th value of
+// its tail.
 func (s *scan) model(i, k int) float64 {
 	if s.x[i+k] == s.x[i] {
 		return 0
@@ -158,10 +220,12 @@ func (s *scan) model(i, k int) float64 {
 	return 1 - math.Exp((1-s.alpha[i])*(s.ln[i+k]-s.ln[i]))
 }
 
-// valid reports whether candidate i has a distance below 1 at all.
+// valid reports whether the exponent of candidate i is above 1; if not, its distance is
+// 1 by definition.
 func (s *scan) valid(i int) bool { return s.alpha[i] > 1 }
 
-// sample returns a lower bound on the distance of candidate i.
+// sample returns a lower bound on the distance of candidate i: the largest difference
+// at the sampled points, or 0 for a short tail, which is cheap to search in full.
 func (s *scan) sample(i int) float64 {
 	if !s.valid(i) {
 		return 1
@@ -177,31 +241,31 @@ func (s *scan) sample(i int) float64 {
 	return d - slack
 }
 
-// A stretch is the part k0 < k < k1 of a tail, with the model at its ends. Both
-// distributions grow with k, so inside it they differ by at most
+// An interval is the part k0 < k < k1 of a tail; m0 and m1 are the model at its ends.
+// Both distributions grow with k, so inside the interval they differ by at most
 //
 //	bound = max(model(k1) - (k0+1)/n, (k1-1)/n - model(k0))
-type stretch struct {
+type interval struct {
 	k0, k1 int
 	m0, m1 float64
 	bound  float64
 }
 
-func newStretch(k0, k1 int, m0, m1, inv float64) stretch {
-	return stretch{k0, k1, m0, m1, max(m1-float64(k0+1)*inv, float64(k1-1)*inv-m0) + slack}
+func newInterval(k0, k1 int, m0, m1, inv float64) interval {
+	return interval{k0, k1, m0, m1, max(m1-float64(k0+1)*inv, float64(k1-1)*inv-m0) + slack}
 }
 
-// distance returns the distance of candidate i, or, once it is known to exceed
-// limit, any number above limit. It halves stretches of the tail as long as
-// their bound is above the largest difference found: branch and bound.
+// distance returns the distance of candidate i if that is at most limit, and otherwise
+// some number above limit. It is a branch-and-bound search: it halves intervals of the
+// tail as long as their bound is above the largest difference found.
 func (s *scan) distance(i int, limit float64) float64 {
 	if !s.valid(i) {
 		return 1
 	}
 	n := len(s.x) - i
 	inv, d := 1/float64(n), 0.0
-	// Where neighbouring candidates had their largest differences, this one has
-	// large ones too: most candidates end here.
+	// At the indices where neighbouring candidates had their largest differences, this
+	// candidate has large ones as well: most candidates are dropped here.
 	for _, h := range s.hot {
 		if h > i {
 			if d = max(d, s.at(i, h-i, inv)); d > limit {
@@ -216,7 +280,7 @@ func (s *scan) distance(i int, limit float64) float64 {
 			s.turn = (s.turn + 1) % len(s.hot)
 		}
 	}()
-	var parts [samples]stretch
+	var parts [samples]interval
 	k0, m0 := 0, s.model(i, 0)
 	for j := range parts {
 		k1 := (j + 1) * (n - 1) / samples
@@ -224,15 +288,15 @@ func (s *scan) distance(i int, limit float64) float64 {
 		if e := math.Abs(m1 - float64(k1)*inv); e > d {
 			d, top = e, k1
 		}
-		parts[j] = newStretch(k0, k1, m0, m1, inv)
+		parts[j] = newInterval(k0, k1, m0, m1, inv)
 		k0, m0 = k1, m1
 	}
 	if d > limit {
 		return d
 	}
-	// The stretches of highest bound first: they hold the maximum most often, and
-	// a large d passes over the rest.
-	slices.SortFunc(parts[:], func(a, b stretch) int { return cmp.Compare(b.bound, a.bound) })
+	// The intervals with the highest bounds come first: they contain the maximum most
+	// often, and once d is large the others are skipped.
+	slices.SortFunc(parts[:], func(a, b interval) int { return cmp.Compare(b.bound, a.bound) })
 	for _, p := range parts {
 		if d = s.refine(i, p, inv, d, limit, &top); d > limit {
 			break
@@ -241,9 +305,9 @@ func (s *scan) distance(i int, limit float64) float64 {
 	return d
 }
 
-// refine returns the larger of d and the differences inside p, and sets top to
-// where it is if that is inside p.
-func (s *scan) refine(i int, p stretch, inv, d, limit float64, top *int) float64 {
+// refine returns the maximum of d and of the differences inside p. If that maximum is
+// inside p, refine sets top to its k.
+func (s *scan) refine(i int, p interval, inv, d, limit float64, top *int) float64 {
 	if p.k1-p.k0 < 2 || p.bound <= d || d > limit {
 		return d
 	}
@@ -252,7 +316,7 @@ func (s *scan) refine(i int, p stretch, inv, d, limit float64, top *int) float64
 	if e := math.Abs(m - float64(k)*inv); e > d {
 		d, *top = e, k
 	}
-	a, b := newStretch(p.k0, k, p.m0, m, inv), newStretch(k, p.k1, m, p.m1, inv)
+	a, b := newInterval(p.k0, k, p.m0, m, inv), newInterval(k, p.k1, m, p.m1, inv)
 	if a.bound < b.bound {
 		a, b = b, a
 	}
@@ -260,8 +324,8 @@ func (s *scan) refine(i int, p stretch, inv, d, limit float64, top *int) float64
 	return s.refine(i, b, inv, d, limit, top)
 }
 
-// AboveThreshold returns the part of the ascending values that is strictly
-// larger than [MinEigenvalue]. The result shares memory with x.
+// AboveThreshold returns the part of x, which must be in ascending order, that is
+// strictly larger than [MinEigenvalue]. The result shares memory with x.
 func AboveThreshold(x []float64) []float64 {
 	lo, hi := 0, len(x)
 	for lo < hi {

@@ -1,15 +1,18 @@
 package powerlaw
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
-// direct is the definition, term by term, without logs taken apart, bounds or
-// suffix sums.
+// direct evaluates the definition in the comment of Scan term by term: logarithms of
+// ratios, every distance in full. It returns the fit, without its runner-up, and the
+// distance of each candidate.
 func direct(x []float64) (fit Fit, dist []float64) {
 	n := len(x)
 	fit.D = math.Inf(1)
@@ -39,8 +42,8 @@ func near(a, b, rel float64) bool {
 	return a == b || math.Abs(a-b) <= rel*math.Max(math.Abs(a), math.Abs(b))
 }
 
-// TestWeightWatcher compares with numbers that WeightWatcher 0.7.5.5 gave for
-// the same data (its pl_fit on one-dimensional arrays).
+// TestWeightWatcher compares Scan with numbers that pl_fit of WeightWatcher 0.7.5.5 gave
+// for these values, as one-dimensional arrays.
 func TestWeightWatcher(t *testing.T) {
 	power := make([]float64, 100)
 	for k := range power {
@@ -56,9 +59,9 @@ func TestWeightWatcher(t *testing.T) {
 		{"all equal", []float64{2, 2, 2, 2, 2}, Fit{Alpha: math.Inf(1), D: 0.5, Sigma: math.Inf(1), XMin: 2, XMax: 2, Tail: 2}},
 		{"two", []float64{1, 5}, Fit{Alpha: 2.242669869119224, D: 0.3646647167633874, Sigma: 0.8787002912304027, XMin: 1, XMax: 5, Tail: 2}},
 	} {
-		got, ok := Scan(tc.x)
-		if !ok {
-			t.Fatalf("%s: no fit", tc.name)
+		got, err := Scan(tc.x)
+		if err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
 		}
 		for _, c := range []struct {
 			col       string
@@ -94,21 +97,21 @@ func spectra(rng *rand.Rand, n int) map[string][]float64 {
 	return m
 }
 
-// TestAgainstDefinition compares the pruned scan with the definition. The two
-// round differently, so where they choose another candidate its distance must be
-// equal to rounding.
+// TestAgainstDefinition compares the pruned scan with the definition. The two round
+// differently and may choose different candidates; their distances must then be equal to
+// rounding.
 func TestAgainstDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{2, 3, 4, 5, 10, 31, 33, 34, 65, 66, 100, 300, 700} {
 		for name, x := range spectra(rng, n) {
-			got, ok := Scan(x)
+			got, err := Scan(x)
 			want, dist := direct(x)
-			if !ok {
-				t.Fatalf("%s %d: no fit", name, n)
+			if err != nil {
+				t.Fatalf("%s %d: %v", name, n, err)
 			}
 			tol := 1e-12
 			if name == "narrow" {
-				tol = 1e-3 // the logarithms differ by 1e-12, known to 1e-16
+				tol = 1e-3 // the logarithms differ by 1e-12 and are accurate to 1e-16
 			}
 			if math.Abs(got.D-want.D) > tol {
 				t.Errorf("%s %d: D = %v at %d, want %v at %d", name, n, got.D, got.Start, want.D, want.Start)
@@ -124,8 +127,9 @@ func TestAgainstDefinition(t *testing.T) {
 	}
 }
 
-// checkRunner holds the runner-up of a fit to the definition: the least distance of all
-// candidates with another xmin, and the exponent of one that has it.
+// checkRunner compares the runner-up of a fit with the definition: its distance is the
+// least of all candidates whose xmin is not that of the fit, and its exponent is that of a
+// candidate with this distance. dist holds the distance of each candidate.
 func checkRunner(t *testing.T, name string, x []float64, got *Fit, dist []float64, tol float64) {
 	t.Helper()
 	want := math.Inf(1)
@@ -158,8 +162,9 @@ func checkRunner(t *testing.T, name string, x []float64, got *Fit, dist []float6
 	t.Errorf("%s %d: runner-up alpha %v is that of no candidate with distance %v", name, len(x), got.RunnerAlpha, want)
 }
 
-// TestLump: some values close together below a power law put the largest difference of
-// many candidates right behind the first of them, inside the first stretch.
+// TestLump fits power laws with some values close together below them. In these spectra
+// the largest difference of many candidates lies right after the first value of the tail,
+// inside the first interval of the search.
 func TestLump(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	inside := 0
@@ -192,8 +197,8 @@ func TestLump(t *testing.T) {
 	}
 }
 
-// TestUnpruned holds the pruned search to the same distances computed in full:
-// the choice must be the very same.
+// TestUnpruned compares the pruned search with the maximum over all k of the same
+// differences: candidate and distance must be identical, not only equal to rounding.
 func TestUnpruned(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, n := range []int{2, 33, 64, 500, 1500} {
@@ -219,8 +224,8 @@ func TestUnpruned(t *testing.T) {
 	}
 }
 
-// TestScaling multiplies by powers of two, which is exact: the exponent may move
-// only by the rounding of logarithms.
+// TestScaling multiplies a spectrum by powers of two, which is exact: the exponent may
+// change only by the rounding of logarithms.
 func TestScaling(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	x := spectra(rng, 400)["pareto"]
@@ -237,10 +242,79 @@ func TestScaling(t *testing.T) {
 	}
 }
 
-func TestTooFew(t *testing.T) {
-	for _, x := range [][]float64{nil, {1}} {
-		if _, ok := Scan(x); ok {
-			t.Errorf("Scan(%v) found a fit", x)
+// TestErrors: each class of input that cannot be fitted has its error, which names the
+// first value at fault.
+func TestErrors(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, tc := range []struct {
+		x     []float64
+		want  error
+		named string
+	}{
+		{nil, ErrTooFew, "0, want at least 2"},
+		{[]float64{1}, ErrTooFew, "1, want at least 2"},
+		{[]float64{nan}, ErrTooFew, "1, want at least 2"},
+		{[]float64{nan, 1, 2}, ErrNotFinite, "x[0] = NaN"},
+		{[]float64{1, nan, 2}, ErrNotFinite, "x[1] = NaN"},
+		{[]float64{1, 2, nan}, ErrNotFinite, "x[2] = NaN"},
+		{[]float64{1, 2, inf}, ErrNotFinite, "x[2] = +Inf"},
+		{[]float64{-inf, 1, 2}, ErrNotFinite, "x[0] = -Inf"},
+		{[]float64{0, 1, 2}, ErrNotPositive, "x[0] = 0"},
+		{[]float64{math.Copysign(0, -1), 1}, ErrNotPositive, "x[0] = -0"},
+		{[]float64{-1, 1, 2}, ErrNotPositive, "x[0] = -1"},
+		{[]float64{1, 2, -3}, ErrNotPositive, "x[2] = -3"},
+		{[]float64{2, 1}, ErrNotSorted, "x[1] = 1 is below x[0] = 2"},
+		{[]float64{1, 1, 3, 2}, ErrNotSorted, "x[3] = 2 is below x[2] = 3"},
+		{[]float64{1, 3, 2, nan}, ErrNotSorted, "x[2] = 2 is below x[1] = 3"},
+	} {
+		fit, err := Scan(tc.x)
+		if !errors.Is(err, tc.want) || !strings.HasSuffix(err.Error(), ": "+tc.named) {
+			t.Errorf("Scan(%v): error %q, want %q naming %q", tc.x, err, tc.want, tc.named)
+		}
+		if fit != (Fit{}) {
+			t.Errorf("Scan(%v): %+v beside an error", tc.x, fit)
+		}
+	}
+	for _, x := range [][]float64{{1, 1}, {math.SmallestNonzeroFloat64, 1}, {1, math.MaxFloat64}} {
+		if _, err := Scan(x); err != nil {
+			t.Errorf("Scan(%v): %v", x, err)
+		}
+	}
+}
+
+// TestFitTail: the order of the eigenvalues and the values up to the threshold do not
+// matter, the eigenvalues stay as they are, and no value that is not finite is dropped.
+func TestFitTail(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	for name, x := range spectra(rng, 200) {
+		x = AboveThreshold(x)
+		want, err := Scan(x)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		evals := append([]float64{-1, 0, -1e-18, 1e-9, MinEigenvalue}, x...)
+		rng.Shuffle(len(evals), func(i, j int) { evals[i], evals[j] = evals[j], evals[i] })
+		before := slices.Clone(evals)
+		got, err := FitTail(evals)
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+		}
+		if !slices.Equal(evals, before) {
+			t.Errorf("%s: FitTail has changed its input", name)
+		}
+	}
+	for _, tc := range []struct {
+		evals []float64
+		want  error
+	}{
+		{nil, ErrTooFew},
+		{[]float64{0, -2, 1e-5, 3}, ErrTooFew},
+		{[]float64{3, math.NaN(), 2}, ErrNotFinite},
+		{[]float64{3, math.Inf(1), 2}, ErrNotFinite},
+		{[]float64{3, math.Inf(-1), 2}, ErrNotFinite},
+	} {
+		if _, err := FitTail(tc.evals); !errors.Is(err, tc.want) {
+			t.Errorf("FitTail(%v): error %q, want %q", tc.evals, err, tc.want)
 		}
 	}
 }
@@ -255,7 +329,7 @@ func TestAboveThreshold(t *testing.T) {
 	}
 }
 
-// FuzzScan feeds arbitrary finite spectra.
+// FuzzScan fits arbitrary finite spectra and checks the ranges of the results.
 func FuzzScan(f *testing.F) {
 	f.Add(uint64(1), uint16(40), uint8(3))
 	f.Add(uint64(9), uint16(2), uint8(0))
@@ -264,16 +338,16 @@ func FuzzScan(f *testing.F) {
 		x := make([]float64, n%600)
 		step := math.Pow(10, float64(digits%17))
 		for i := range x {
-			// Rounded values make ties.
+			// Rounding the values makes ties.
 			x[i] = math.Ceil(math.Exp(20*rng.NormFloat64())*step) / step
 		}
 		slices.Sort(x)
 		x = AboveThreshold(x)
-		fit, ok := Scan(x)
-		if ok != (len(x) >= 2) {
-			t.Fatalf("ok = %v for %d values", ok, len(x))
+		fit, err := Scan(x)
+		if errors.Is(err, ErrTooFew) != (len(x) < 2) || err != nil && !errors.Is(err, ErrTooFew) {
+			t.Fatalf("error %v for %d values", err, len(x))
 		}
-		if ok && !(fit.D >= 0 && fit.D <= 1 && fit.Alpha > 1 || fit.D == 1) {
+		if err == nil && !(fit.D >= 0 && fit.D <= 1 && fit.Alpha > 1 || fit.D == 1) {
 			t.Fatalf("fit %+v", fit)
 		}
 	})

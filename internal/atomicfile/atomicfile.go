@@ -1,5 +1,6 @@
-// Package atomicfile writes sets of files that appear all together or not at
-// all, as far as a file system allows.
+// Package atomicfile writes sets of files that appear together or not at all, as
+// far as a file system allows: the files are written and synced under temporary
+// names, and only when all are complete are they renamed, one after the other.
 package atomicfile
 
 import (
@@ -12,24 +13,27 @@ import (
 	"path/filepath"
 )
 
-// A Set collects new files under temporary names and moves them to their places
-// in Commit. It is not safe for concurrent use; different sets are independent.
+// A Set collects new files under temporary names, which [Set.Commit] renames. The zero
+// value is an empty set. A Set is not safe for concurrent use; different sets are
+// independent.
 type Set struct {
 	files []pending
-	dirs  []string // made for this set, outermost first
+	dirs  []string // directories made for this set, outermost first
 }
 
 type pending struct{ temp, path string }
 
-// Add writes a file at path by calling write, and its directories as needed. The
-// file appears in its place only with Commit. On an error nothing of it is left.
+// Add writes a file that Commit moves to path: it makes the missing directories of
+// path, calls write with a buffered temporary file in the same directory, and syncs
+// that file. If Add fails it removes the temporary file; the error names path. The
+// directories stay until [Set.Discard].
 func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := s.MkdirAll(dir); err != nil {
 		return err
 	}
-	// Not os.CreateTemp, which makes files private: results are for everyone the
-	// umask allows.
+	// os.CreateTemp would make the file private to its owner; the umask decides who
+	// may read results.
 	f, err := os.OpenFile(filepath.Join(dir, ".wwq-"+rand.Text()+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
@@ -40,7 +44,7 @@ func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 		}
 		f.Close()
 		os.Remove(f.Name())
-		// The user knows the file by its own name.
+		// The user does not know the temporary name.
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) && pathErr.Path == f.Name() {
 			pathErr.Path = path
@@ -89,7 +93,9 @@ func (s *Set) MkdirAll(dir string) error {
 	return nil
 }
 
-// Commit moves all files to their places.
+// Commit renames all files to their paths, in the order in which they were added, and
+// replaces files that are there. If one cannot be renamed, Commit discards the rest and
+// returns the error; files renamed before it stay.
 func (s *Set) Commit() error {
 	for len(s.files) > 0 {
 		f := s.files[0]
@@ -103,14 +109,14 @@ func (s *Set) Commit() error {
 	return nil
 }
 
-// Discard removes what was not committed, and the directories made for it that
-// are empty. It does nothing after Commit.
+// Discard removes the temporary files of the set, and of the directories that Add has
+// made those that are empty. It does nothing after a successful Commit.
 func (s *Set) Discard() {
 	for _, f := range s.files {
 		os.Remove(f.temp)
 	}
 	for i := len(s.dirs) - 1; i >= 0; i-- {
-		os.Remove(s.dirs[i]) // fails if something else was put there
+		os.Remove(s.dirs[i]) // fails if the directory is not empty
 	}
 	s.files, s.dirs = nil, nil
 }

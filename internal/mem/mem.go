@@ -1,4 +1,5 @@
-// Package mem tells how much memory a process may take, and reads sizes.
+// Package mem finds out how much memory a process can use, and parses and formats
+// sizes in bytes.
 package mem
 
 import (
@@ -8,13 +9,13 @@ import (
 	"strings"
 )
 
-// Available returns the bytes of memory that can be taken without swapping, the
-// least of what the machine has free and what the control group of the process
-// allows; 0 if neither is known.
+// Available returns how many bytes of memory the process can use without swapping: the
+// minimum of what the machine has available and of what the limits of control groups
+// leave. It returns 0 if neither is known, as on every system but Linux.
 func Available() int64 { return available() }
 
-// ParseSize reads a number of bytes such as 1500M, 24G or 1.5GiB; units are powers
-// of 1024.
+// ParseSize parses a size such as 1500M, 24G or 1.5GiB and returns it in bytes. Units
+// are powers of 1024, in either case; a number without a unit is in bytes.
 func ParseSize(s string) (int64, error) {
 	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(strings.TrimSpace(s)), "B"), "I")
 	factor := 1.0
@@ -26,12 +27,12 @@ func ParseSize(s string) (int64, error) {
 	}
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(v > 0) || v*factor > 1<<60 {
-		return 0, fmt.Errorf("%q is no size: 1500M, 24G", s)
+		return 0, fmt.Errorf("%q is not a size: want one such as 1500M or 24G", s)
 	}
 	return int64(v * factor), nil
 }
 
-// Text writes a size for people.
+// Text formats n bytes for people, with one decimal and a binary unit: "1.5 GiB".
 func Text(n int64) string {
 	const units = "KMGTPE"
 	if n < 1024 {

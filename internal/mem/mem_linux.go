@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// meminfo is where the kernel says what the machine has free.
+// meminfo is the file in which the kernel reports the memory that is available.
 const meminfo = "/proc/meminfo"
 
-// groups are the limits and the use of control groups, version 2 and 1, as a container
-// sees its own.
+// groups holds, for control groups of version 2 and of version 1, the files with the limit
+// of memory and with the memory in use, both in bytes. A container sees those of its own
+// group at these paths.
 var groups = [][2]string{
 	{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
 	{"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"},
@@ -18,7 +19,7 @@ var groups = [][2]string{
 
 func available() int64 { return availableIn(meminfo, groups) }
 
-// availableIn is available with the paths of the files that it reads.
+// availableIn is available with the paths as parameters, for tests.
 func availableIn(meminfo string, groups [][2]string) int64 {
 	free := int64(0)
 	if data, err := os.ReadFile(meminfo); err == nil {
@@ -38,7 +39,8 @@ func availableIn(meminfo string, groups [][2]string) int64 {
 	return free
 }
 
-// readNumber returns 0 for what is no number, such as "max".
+// readNumber returns the integer that the file at path holds, or 0 if there is none: a
+// group without a limit has "max" there.
 func readNumber(path string) int64 {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// TestAvailableIn: the least of what the machine has free and what each control group
-// allows, as far as they are known.
+// TestAvailableIn checks that the result is the minimum of the memory that the machine has
+// available and of what each control group leaves, of those that are known.
 func TestAvailableIn(t *testing.T) {
 	const machine = "MemTotal:       65000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\nBuffers:  1 kB\n"
 	const free = 8000000 << 10
 	for name, tc := range map[string]struct {
 		meminfo      string
-		max, current string // of version 2; a file that is empty is not there
-		limit, usage string // of version 1
+		max, current string // files of version 2; "" means that there is no such file
+		limit, usage string // files of version 1
 		want         int64
 	}{
 		"machine":               {meminfo: machine, want: free},

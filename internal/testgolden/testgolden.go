@@ -1,5 +1,5 @@
-// Package testgolden holds what tests write to golden files below testdata. The flag
-// -update of a test that uses it rewrites them.
+// Package testgolden compares the output of tests with golden files below testdata.
+// Tests that use it have a flag -update, which rewrites the golden files.
 package testgolden
 
 import (
@@ -15,12 +15,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// number matches a decimal number, its sign included.
+// number matches a decimal number and its sign.
 var number = regexp.MustCompile(`[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?`)
 
-// Text compares got with the golden file at path: the text between numbers byte for
-// byte, numbers to a relative tolerance, as the last digits of what is computed from
-// spectra are those of the linked library.
+// Text fails the test for every line in which got differs from the golden file at path.
+// Numbers may differ by the relative tolerance, because the last digits of results
+// computed from spectra depend on the linked library; all other text must be equal.
 func Text(t testing.TB, path, got string, tolerance float64) {
 	t.Helper()
 	if *update {
@@ -41,15 +41,15 @@ func Text(t testing.TB, path, got string, tolerance float64) {
 		case i >= len(g):
 			t.Fatalf("%s:%d: %q is missing", path, i+1, w[i])
 		case i >= len(w):
-			t.Fatalf("%s:%d: %q is too much", path, i+1, g[i])
+			t.Fatalf("%s:%d: %q is not in the golden file", path, i+1, g[i])
 		case !Same(g[i], w[i], tolerance):
 			t.Errorf("%s:%d:\n got %s\nwant %s", path, i+1, g[i], w[i])
 		}
 	}
 }
 
-// Same reports whether two texts differ in nothing but their numbers, and in those by
-// no more than the relative tolerance.
+// Same reports whether a and b are equal except for their numbers, and corresponding
+// numbers differ by no more than the relative tolerance.
 func Same(a, b string, tolerance float64) bool {
 	if a == b {
 		return true

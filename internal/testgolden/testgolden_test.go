@@ -2,7 +2,8 @@ package testgolden
 
 import "testing"
 
-// TestSame: text counts byte for byte, numbers to the tolerance, each in its place.
+// TestSame checks that Same compares text exactly and each number with the one at its
+// place.
 func TestSame(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string

@@ -12,8 +12,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// CacheDir returns the folder of the Hugging Face cache that the environment
-// asks for. It need not exist.
+// CacheDir returns the folder of the Hugging Face cache according to the environment
+// (see the package documentation). The folder need not exist.
 func CacheDir() (string, error) {
 	for _, place := range []struct{ env, below string }{
 		{"HF_HUB_CACHE", ""},
@@ -32,8 +32,8 @@ func CacheDir() (string, error) {
 	return filepath.Join(home, ".cache", "huggingface", "hub"), nil
 }
 
-// expand replaces a leading "~" and variables, as Python's expanduser and
-// expandvars do: a variable that is not set stays.
+// expand replaces a leading "~" and environment variables in path, as expanduser and
+// expandvars of Python do: the name of a variable that is not set stays in place.
 func expand(path string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") || strings.HasPrefix(path, "~"+string(filepath.Separator)) {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -48,7 +48,8 @@ func expand(path string) string {
 	})
 }
 
-// Cached returns the sorted ids of the models that the cache folder dir holds.
+// Cached returns the ids of the models in the cache folder dir, sorted; nil if it cannot
+// be read.
 func Cached(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -57,7 +58,7 @@ func Cached(dir string) []string {
 	var ids []string
 	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), "models--")
-		// No part of an id holds "--", so this inverts folderOf.
+		// No part of an id contains "--", so this is the inverse of folderOf.
 		id := strings.Replace(rest, "--", "/", 1)
 		if ok && IsID(id) {
 			ids = append(ids, id)
@@ -80,12 +81,13 @@ func notCached(cache, id string, err error) error {
 	return &checkpoint.FileError{File: id, Err: checkpoint.NotFoundf("no such file or folder, nor in the cache, which holds %s", enumerate(ids))}
 }
 
-// maxListed is how many names an error lists.
+// maxListed is the largest number of names that an error lists.
 const maxListed = 20
 
 func enumerate(names []string) string { return enumerateMore(names, 0) }
 
-// enumerateMore joins names for an error; more further ones are not in names.
+// enumerateMore joins names for an error and adds that there are more others, if more
+// is not 0.
 func enumerateMore(names []string, more int) string {
 	if len(names) > maxListed {
 		more += len(names) - maxListed

@@ -1,9 +1,9 @@
 // Package hub finds the model that the user named: an existing file or folder,
-// or a Hugging Face model id whose files lie in the local cache. It never
-// touches the network.
+// or a Hugging Face model id whose files are in the local cache. It never
+// uses the network.
 //
-// The cache is the folder that HF_HUB_CACHE names, else HUGGINGFACE_HUB_CACHE,
-// $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub; "~"
+// The cache is the folder named by HF_HUB_CACHE or else by HUGGINGFACE_HUB_CACHE, or
+// else $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub; "~"
 // and "$VAR" in these are expanded. The repository org/name is the folder
 // models--org--name in it. There, the file refs/REVISION holds a commit, and
 // snapshots/COMMIT holds links to the files, whose contents are in blobs.

@@ -17,25 +17,24 @@ import (
 // DefaultRevision is the revision of a model id that is given without one.
 const DefaultRevision = "main"
 
-// Resolved is what a model argument stands for.
+// Resolved describes the file or folder that a model argument stands for.
 type Resolved struct {
 	Path     string // file or folder to open
 	Root     string // folder of the repository in the cache; empty for a path
 	ID       string // model id; empty for a path
 	Revision string // commit of the snapshot; empty for a path
-	Notice   string // something that the user should be told; mostly empty
+	Notice   string // a remark for the user, such as on an unfinished download; usually empty
 }
 
 var (
-	// partPattern is what huggingface_hub (validate_repo_id) allows for the
-	// organisation and for the name.
+	// partPattern matches an organisation or a name that huggingface_hub allows
+	// (validate_repo_id).
 	partPattern     = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 	commitPattern   = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	revisionPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*$`)
 )
 
-// maxID and maxRevision are lengths in bytes; the first is the limit of
-// huggingface_hub.
+// maxID and maxRevision limit lengths in bytes. maxID is the limit of huggingface_hub.
 const (
 	maxID       = 96
 	maxRevision = 255
@@ -58,13 +57,13 @@ func IsID(s string) bool {
 	return true
 }
 
-// Resolve finds what arg names. Whatever exists as a path is taken as one;
-// otherwise arg is looked up as a model id in the cache, at the given revision:
-// a branch, a tag or a full commit, [DefaultRevision] if empty.
+// Resolve finds the model that arg names. If arg is the path of an existing file or
+// folder, that is the result. Otherwise arg is looked up as a model id in the cache, at
+// the given revision: a branch, a tag or a full commit, or [DefaultRevision] if empty.
 //
 // Errors are of class checkpoint.ErrNotFound if there is no such path, model or
-// revision, with a list of what there is; and checkpoint.ErrCorrupt if the
-// download of the model was not finished, with the name of what is missing.
+// revision, and list what the cache holds; they are of class checkpoint.ErrCorrupt if
+// the download of the model was not finished, and name what is missing.
 func Resolve(arg, revision string) (Resolved, error) {
 	_, err := os.Stat(arg)
 	switch {
@@ -82,7 +81,7 @@ func Resolve(arg, revision string) (Resolved, error) {
 		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("no such file or folder")}
 	}
 	if revision != "" && (len(revision) > maxRevision || !revisionPattern.MatchString(revision)) {
-		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("%s is no name of a revision", checkpoint.Quote(revision))}
+		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("%s is not the name of a revision", checkpoint.Quote(revision))}
 	}
 	cache, err := CacheDir()
 	if err != nil {
@@ -145,8 +144,8 @@ func defaulted(revision string) string {
 	return revision
 }
 
-// readRef returns the commit that revision stands for. A full commit stands for
-// itself.
+// readRef returns the commit that revision stands for. If revision is a full commit
+// hash, that is the result.
 func readRef(root *os.Root, revision string) (string, error) {
 	if commitPattern.MatchString(revision) {
 		return revision, nil
@@ -171,10 +170,10 @@ func readRef(root *os.Root, revision string) (string, error) {
 	return commit, nil
 }
 
-// finished reports an error if the snapshot is known to lack weights: a link
-// leads nowhere, a numbered shard is absent, or there is nothing but unfinished
-// blobs. Shards that only an index knows of are found when it is read. Blobs
-// that are unfinished beyond that give a notice.
+// finished returns an error if weights are known to be missing from the snapshot: a
+// link has no target, a numbered shard is absent, or there are only unfinished blobs.
+// Missing shards that only an index names are found when the index is read. If nothing
+// is known to be missing but the cache has unfinished blobs, finished returns a notice.
 func finished(root *os.Root, snapshot string) (notice string, err error) {
 	names := list(root, snapshot)
 	var dangling []string
@@ -188,8 +187,8 @@ func finished(root *os.Root, snapshot string) (notice string, err error) {
 	if len(dangling) > 0 {
 		return "", checkpoint.Corruptf("the download is not finished, missing: %s", enumerate(dangling))
 	}
-	// Where there are safetensors files they are what is opened, and parts of
-	// other sets do not matter.
+	// If there are safetensors files, they are opened, and missing files of other
+	// formats do not matter.
 	sets := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return filepath.Ext(name) != ".safetensors" })
 	if len(sets) == 0 {
 		sets = names
@@ -220,7 +219,7 @@ func isWeights(name string) bool {
 	return false
 }
 
-// list returns the sorted names in a folder; none if it cannot be read.
+// list returns the sorted names in a folder, and nil if it cannot be read.
 func list(root *os.Root, dir string) []string {
 	f, err := root.Open(dir)
 	if err != nil {
@@ -232,11 +231,11 @@ func list(root *os.Root, dir string) []string {
 	return names
 }
 
-// listRefs returns the names of the revisions, also of those in folders, such
-// as "pr/3".
+// listRefs returns the names of all revisions, including those in subfolders, such as
+// "pr/3".
 func listRefs(root *os.Root) []string {
 	var refs []string
-	// Errors leave refs out of a list that is only a help.
+	// The list is only a help for the user: refs that cannot be read are left out.
 	_ = fs.WalkDir(root.FS(), "refs", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			refs = append(refs, strings.TrimPrefix(path, "refs/"))

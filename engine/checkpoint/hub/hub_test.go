@@ -152,9 +152,9 @@ func TestResolvePath(t *testing.T) {
 		{"gpt2/../x/y", "", "gpt2/../x/y: not a directory", nil},
 		{"gpt2\x00", "", `"gpt2\x00": invalid argument`, nil},
 		{"org/name", "", "org/name: no such file or folder, and no model in the cache", checkpoint.ErrNotFound},
-		{"org/name", "../x", `org/name: "../x" is no name of a revision`, checkpoint.ErrNotFound},
-		{"org/name", "x\n", `"x\n" is no name of a revision`, checkpoint.ErrNotFound},
-		{"org/name", strings.Repeat("x", 256), "is no name of a revision", checkpoint.ErrNotFound},
+		{"org/name", "../x", `org/name: "../x" is not the name of a revision`, checkpoint.ErrNotFound},
+		{"org/name", "x\n", `"x\n" is not the name of a revision`, checkpoint.ErrNotFound},
+		{"org/name", strings.Repeat("x", 256), "is not the name of a revision", checkpoint.ErrNotFound},
 	} {
 		_, err := Resolve(tc.arg, tc.revision)
 		checkError(t, err, tc.class, tc.want)
@@ -176,7 +176,7 @@ func TestResolveID(t *testing.T) {
 		name     string
 		files    map[string]string // in the folder of the repository
 		revision string
-		want     string // commit, or
+		want     string // commit; "" if Resolve refuses
 		refused  string
 		class    error
 		notice   string

@@ -9,26 +9,26 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/safetensors"
 )
 
-// A format is a kind of file or folder that is recognised.
+// A format is a kind of file or folder that Open recognises.
 type format struct {
 	name string // with its article, for errors
-	// match recognises a file by its first bytes, at most sniffBytes of them.
-	// nil for what is never a single file.
+	// match recognises a file by its first bytes, at most sniffBytes of them. It is nil
+	// for a format that cannot be recognised by content.
 	match func(head []byte) bool
-	// suffixes recognise the files of a folder, in which they are looked for
-	// in the order of the table.
+	// suffixes are the endings of the names of such files. A folder is searched for
+	// them format by format, in the order of the table.
 	suffixes []string
-	// open is nil if there is no reader; hint then says what to do.
+	// open is nil if there is no reader for the format; hint then says what to do.
 	open func(path string) (checkpoint.Source, error)
 	hint string
 }
 
-// sniffBytes is how much of a file match sees.
+// sniffBytes is the largest number of bytes that match is given.
 const sniffBytes = 64
 
 const convertTorch = "load it in PyTorch, in an isolated place since such files can run code, and save it with safetensors"
 
-// formats is ordered: the first match counts.
+// formats lists all formats. If several match a file, the first is taken.
 var formats = []*format{
 	{
 		name:     "a safetensors file",
@@ -37,7 +37,7 @@ var formats = []*format{
 		open: func(path string) (checkpoint.Source, error) {
 			c, err := safetensors.Open(path)
 			if err != nil {
-				return nil, err // and not a nil pointer in an interface
+				return nil, err // returning c would put a nil pointer into the interface
 			}
 			return c, nil
 		},
@@ -121,13 +121,14 @@ func anyOf(match ...func([]byte) bool) func([]byte) bool {
 	}
 }
 
-// isSafetensors asks for a plausible length and the brace behind it.
+// isSafetensors reports whether head starts with a plausible header length, which a
+// brace follows.
 func isSafetensors(head []byte) bool {
 	return len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= safetensors.MaxHeaderBytes
 }
 
-// isONNX asks for what every exporter writes first: ir_version, a varint field
-// of number 1 with a small value, and then another field of ModelProto.
+// isONNX reports whether head starts like a file of any ONNX exporter: with ir_version,
+// which is a varint field of number 1 with a small value, and another field of ModelProto.
 func isONNX(head []byte) bool {
 	if len(head) < 3 || head[0] != 0x08 || head[1] == 0 || head[1] > 32 {
 		return false

@@ -22,9 +22,8 @@ type Options struct {
 }
 
 // Open opens the model that arg names: a file, a folder, or a Hugging Face
-// model id in the local cache. The second result says what arg stands for; it is
-// set also if that was found but could not be opened. The caller must close the
-// source.
+// model id in the local cache. The second result describes what was found; it is set
+// even if what was found could not be opened. The caller must close the source.
 //
 // Errors name the file and are of class checkpoint.ErrNotFound,
 // checkpoint.ErrUnsupported or checkpoint.ErrCorrupt, or come from the operating
@@ -36,7 +35,7 @@ func Open(arg string, opts Options) (checkpoint.Source, hub.Resolved, error) {
 	}
 	src, err := openPath(r.Path)
 	if err != nil && r.ID != "" {
-		// The path of a snapshot ends in a commit, which says little.
+		// The path of a snapshot ends in a commit hash, which does not name the model.
 		err = fmt.Errorf("%s: %w", r.ID, err)
 		if r.Notice != "" {
 			err = fmt.Errorf("%w (%s)", err, r.Notice)
@@ -77,7 +76,7 @@ func findFile(path string) (*format, error) {
 		return nil, checkpoint.Cause(err)
 	}
 	head = head[:n]
-	// An index is JSON but opens like the folder that it is in.
+	// An index is JSON by content, but it is opened by the reader of its shards.
 	if strings.HasSuffix(path, ".safetensors.index.json") {
 		return formats[0], nil
 	}
@@ -86,8 +85,7 @@ func findFile(path string) (*format, error) {
 			return f, nil
 		}
 	}
-	// The reader of a format knows best what is wrong with a file that only
-	// claims to be of that format.
+	// If only the name claims a format, its reader gives the best error message.
 	for _, f := range formats {
 		if f.open != nil && f.hasSuffix(path) {
 			return f, nil
@@ -99,8 +97,7 @@ func findFile(path string) (*format, error) {
 	return nil, checkpoint.Unsupportedf("unknown format (starts with bytes % x), want safetensors", head[:min(n, 8)])
 }
 
-// findFolder returns the format of the first file, in the order of the table,
-// that the folder holds.
+// findFolder returns the first format of the table of which the folder holds a file.
 func findFolder(path string) (*format, error) {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -120,7 +117,7 @@ func findFolder(path string) (*format, error) {
 			if f.open != nil {
 				return f, nil
 			}
-			// The content may be something else than the name says.
+			// The content may be of another format than the name says.
 			if g, err := findFile(filepath.Join(path, name)); err == nil {
 				f = g
 			}

@@ -51,8 +51,8 @@ func checkError(t *testing.T, src checkpoint.Source, err, class error, want stri
 	}
 }
 
-// TestSource runs the conformance suite through the dispatcher, with a file
-// whose name says nothing.
+// TestSource runs the conformance suite on a file that Open can recognise by its content
+// only.
 func TestSource(t *testing.T) {
 	testsource.Test(t, testsource.Format{
 		Name:   "safetensors",
@@ -200,7 +200,7 @@ func TestPermission(t *testing.T) {
 	checkError(t, src, err, fs.ErrPermission, "permission denied")
 }
 
-// TestFormats checks the table: what has no reader must say what to do.
+// TestFormats checks the table: every format without a reader must have a hint.
 func TestFormats(t *testing.T) {
 	for _, f := range formats {
 		if (f.open == nil) == (f.hint == "") {

@@ -27,7 +27,7 @@ type Checkpoint struct {
 	byName  map[string]*shard // by base name
 	files   []checkpoint.File
 	tensors []checkpoint.Tensor
-	count   int    // of tensors in all shards
+	count   int    // number of tensors in all shards
 	index   *index // nil if there is none
 }
 
@@ -35,9 +35,9 @@ type Checkpoint struct {
 type shard struct {
 	name      string // base name
 	file      *os.File
-	info      fs.FileInfo // when it was opened
+	info      fs.FileInfo // state of the file when it was opened
 	dataStart int64
-	sum       [sha256.Size]byte // of the first dataStart bytes
+	sum       [sha256.Size]byte // SHA-256 of the first dataStart bytes
 	metadata  map[string]string
 	tensors   []checkpoint.Tensor // in the order of the header
 }
@@ -54,8 +54,9 @@ var _ checkpoint.Source = (*Checkpoint)(nil)
 // within the folder of the repository.
 //
 // Opening reads the headers only. Errors are of class checkpoint.ErrNotFound
-// if there is nothing at path, checkpoint.ErrUnsupported if it is something
-// else, checkpoint.ErrCorrupt if it breaks the format, and name the file.
+// if nothing is at path, checkpoint.ErrUnsupported if what is there is not a
+// safetensors checkpoint, and checkpoint.ErrCorrupt if it violates a rule of the
+// format. They name the file.
 func Open(path string) (*Checkpoint, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -85,7 +86,7 @@ func Open(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// add reads the header of f and takes f over.
+// add adds f to the shards of c, which Close closes, and reads its header.
 func (c *Checkpoint) add(f *os.File, info fs.FileInfo, name string) error {
 	s := &shard{name: name, file: f, info: info}
 	c.shards = append(c.shards, s)
@@ -150,8 +151,8 @@ func (s *shard) readHeader() ([]byte, error) {
 	return text, nil
 }
 
-// readError turns the end of the file, which cannot come before s.info.Size()
-// unless the file changed, into an error that says so.
+// readError returns the error to report for err, an error of reading s.file. Reads never
+// go beyond s.info.Size(), so an unexpected end means that the file has become shorter.
 func (s *shard) readError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return checkpoint.Corruptf("file became shorter while it was read (%d bytes when it was opened)", s.info.Size())
@@ -159,9 +160,9 @@ func (s *shard) readError(err error) error {
 	return checkpoint.Cause(err)
 }
 
-// unchanged reports an error if the file is another than when it was opened.
-// Asked after a read, it tells whether the bytes can be trusted to be those
-// that the header describes.
+// unchanged returns an error if size or modification time of the file have changed since
+// it was opened. If it returns nil after a read, the bytes that were read are those that
+// the header describes.
 func (s *shard) unchanged() error {
 	info, err := s.file.Stat()
 	if err != nil {
@@ -176,7 +177,7 @@ func (s *shard) unchanged() error {
 	return nil
 }
 
-// finish builds the lists over all shards.
+// finish builds the lists of the files and of the tensors of all shards.
 func (c *Checkpoint) finish() {
 	sort.Slice(c.shards, func(i, j int) bool { return c.shards[i].name < c.shards[j].name })
 	c.byName = make(map[string]*shard, len(c.shards))
@@ -201,12 +202,12 @@ func (c *Checkpoint) Format() string { return "safetensors" }
 // Path returns the path that was given to Open.
 func (c *Checkpoint) Path() string { return c.path }
 
-// Files lists the shards in the order of their names. The SHA-256 is that of
-// the length and the header. The caller must not change the slice.
+// Files lists the shards in the order of their names. HeaderSHA256 covers the length
+// field and the header. The caller must not change the slice.
 func (c *Checkpoint) Files() []checkpoint.File { return c.files }
 
-// Tensors lists the tensors in natural order of their names. The caller must
-// not change the slice.
+// Tensors lists the tensors in the natural order of their names (see
+// checkpoint.NaturalLess). The caller must not change the slice.
 func (c *Checkpoint) Tensors() []checkpoint.Tensor { return c.tensors }
 
 // ReadTensor fills dst, of length t.Size, with the bytes of t. It does not
@@ -239,8 +240,8 @@ func (c *Checkpoint) readTensor(dst []byte, t *checkpoint.Tensor) error {
 	return s.unchanged()
 }
 
-// Close closes all files and reports the first error. No other method may be
-// running or called later, except those that return lists.
+// Close closes all files and returns the first error. No other method may be running at
+// that time. Afterwards ReadTensor fails; the other methods may still be called.
 func (c *Checkpoint) Close() error {
 	var first error
 	for _, s := range c.shards {

@@ -14,14 +14,14 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/internal/fileio"
 )
 
-// A folder is an opened folder of shards.
+// A folder is an open folder of shards.
 type folder struct {
 	root *os.Root // no file outside of it is opened
 	rel  string   // the folder, inside root
 }
 
-// openDir opens the checkpoint in dir. indexName is the index file to use, or
-// "" to choose one. path is what the user gave.
+// openDir opens the checkpoint in dir. indexName is the index file to use; if it is "",
+// openDir chooses one. path is the path that the user gave.
 func openDir(path, dir, indexName string) (*Checkpoint, error) {
 	d, err := openFolder(dir)
 	if err != nil {
@@ -65,7 +65,8 @@ func openDir(path, dir, indexName string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// shardError says which index asked for the shard that could not be opened.
+// shardError returns the error for the shard called name, which could not be opened for
+// the reason err. If an index names the shard, the error says so.
 func (c *Checkpoint) shardError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) && c.index != nil {
 		return &checkpoint.FileError{
@@ -82,7 +83,8 @@ func openFolder(dir string) (*folder, error) {
 		return nil, err
 	}
 	// A snapshot of the Hugging Face cache is recognised by the path as given
-	// and, since that may be a link to it, by the path without links.
+	// or, because that may be a link to the snapshot, by the path with all links
+	// resolved.
 	candidates := []string{abs}
 	if real, err := filepath.EvalSymlinks(abs); err == nil {
 		candidates = append(candidates, real)
@@ -101,8 +103,8 @@ func openFolder(dir string) (*folder, error) {
 	return &folder{root, rel}, nil
 }
 
-// cutSnapshot splits ".../models--org--name/snapshots/commit/..." behind the
-// folder of the repository.
+// cutSnapshot splits ".../models--org--name/snapshots/commit/..." into the folder of
+// the repository and the rest, which starts with "snapshots".
 func cutSnapshot(path string) (repo, rel string, ok bool) {
 	for child := path; ; {
 		parent := filepath.Dir(child)
@@ -127,11 +129,12 @@ func (d *folder) list() ([]string, error) {
 	defer f.Close()
 	var names []string
 	for {
-		// In parts, because the folder may hold anything.
+		// The folder may hold any number of files: they are read in parts.
 		entries, err := f.ReadDir(1024)
 		for _, e := range entries {
 			name := e.Name()
-			// macOS leaves files "._model.safetensors" on foreign disks.
+			// macOS leaves files such as "._model.safetensors" on disks of other
+			// file systems.
 			hidden := strings.HasPrefix(name, ".")
 			if !hidden && (strings.HasSuffix(name, fileSuffix) || strings.HasSuffix(name, indexSuffix)) {
 				names = append(names, name)
@@ -147,8 +150,8 @@ func (d *folder) list() ([]string, error) {
 	}
 }
 
-// choose picks the index or, if there is none, the shards out of the sorted
-// names of a folder.
+// choose returns the index or, if there is none, the shards among the sorted names of
+// the files in a folder.
 func choose(names []string) (index string, shards []string, err error) {
 	var indexes, models, consolidated, others, adapters []string
 	for _, name := range names {
@@ -166,7 +169,8 @@ func choose(names []string) (index string, shards []string, err error) {
 		}
 	}
 	indexes = slices.DeleteFunc(indexes, func(name string) bool {
-		// Mistral publishes its models twice; consolidated* is the copy.
+		// Mistral publishes its models twice in one folder; the files consolidated*
+		// are the copy.
 		return len(models) > 0 && strings.HasPrefix(name, "consolidated") || strings.HasPrefix(name, "adapter_")
 	})
 	switch {
@@ -181,7 +185,7 @@ func choose(names []string) (index string, shards []string, err error) {
 	case len(others)+len(consolidated) > 0:
 		shards = append(consolidated, others...)
 	case len(adapters) > 0:
-		return "", nil, checkpoint.Unsupportedf("%s holds LoRA deltas, which are no model: merge them into their base model first", checkpoint.Printable(adapters[0]))
+		return "", nil, checkpoint.Unsupportedf("%s holds LoRA deltas, which are not a model: merge them into their base model first", checkpoint.Printable(adapters[0]))
 	default:
 		return "", nil, checkpoint.NotFoundf("no %s file in the folder", fileSuffix)
 	}
@@ -191,7 +195,7 @@ func choose(names []string) (index string, shards []string, err error) {
 		}
 	}
 	if missing, more := checkpoint.MissingShards(shards); len(missing) > 0 {
-		return "", nil, checkpoint.Corruptf("%d of the numbered files missing, the first is %s: the download is not finished", len(missing)+more, missing[0])
+		return "", nil, checkpoint.Corruptf("%d of the numbered files are missing, the first is %s: the download is not finished", len(missing)+more, missing[0])
 	}
 	return "", shards, nil
 }
@@ -206,7 +210,8 @@ func (d *folder) readIndex(name string) (*index, error) {
 	return readIndex(name, f, info)
 }
 
-// readIndex reads the index from f, which had the state info when it was opened.
+// readIndex reads and parses the index file called name from f. info is the state of
+// the file when it was opened.
 func readIndex(name string, f io.Reader, info fs.FileInfo) (*index, error) {
 	if info.Size() > MaxIndexBytes {
 		return nil, &checkpoint.FileError{File: name, Err: checkpoint.Corruptf("index of %d bytes > limit %d", info.Size(), MaxIndexBytes)}
@@ -241,8 +246,8 @@ func (d *folder) open(name string) (*os.File, fs.FileInfo, error) {
 	return nil, nil, err
 }
 
-// checkShards checks that no tensor is in two shards and that index and shards
-// agree about every tensor.
+// checkShards checks that no tensor is in two shards and, if there is an index, that it
+// names exactly the tensors that the shards hold, each in its shard.
 func (c *Checkpoint) checkShards() error {
 	in := make(map[string]string, c.count)
 	for _, s := range c.shards {

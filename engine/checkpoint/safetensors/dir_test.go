@@ -17,7 +17,8 @@ func u8(name string) testsource.Tensor {
 	return testsource.Tensor{Name: name, DType: checkpoint.U8, Shape: []int{2}, Data: []byte{1, 2}}
 }
 
-// writeNamed writes a file per entry; each holds tensors of one byte sequence.
+// writeNamed writes a safetensors file for each entry of files, with tensors of the given
+// names.
 func writeNamed(t *testing.T, dir string, files map[string][]string) {
 	t.Helper()
 	for name, tensors := range files {
@@ -48,11 +49,11 @@ func TestIndexRefused(t *testing.T) {
 		{"file a number", `{"weight_map":{"a":1}}`, `tensor "a": file name is the number 1`},
 		{"file empty", `{"weight_map":{"a":""}}`, "file name is empty"},
 		{"file too long", `{"weight_map":{"a":"` + strings.Repeat("x", 256) + `"}}`, "256 bytes > limit 255"},
-		{"parent folder", `{"weight_map":{"a":"../m1.safetensors"}}`, `"../m1.safetensors" holds a separator`},
-		{"absolute", `{"weight_map":{"a":"/etc/m1.safetensors"}}`, "holds a separator"},
-		{"sub folder", `{"weight_map":{"a":"x/m1.safetensors"}}`, "holds a separator"},
-		{"backslash", `{"weight_map":{"a":"..\\m1.safetensors"}}`, "holds a separator"},
-		{"drive letter", `{"weight_map":{"a":"c:m1.safetensors"}}`, "holds a separator"},
+		{"parent folder", `{"weight_map":{"a":"../m1.safetensors"}}`, `"../m1.safetensors" contains a path separator`},
+		{"absolute", `{"weight_map":{"a":"/etc/m1.safetensors"}}`, "contains a path separator"},
+		{"sub folder", `{"weight_map":{"a":"x/m1.safetensors"}}`, "contains a path separator"},
+		{"backslash", `{"weight_map":{"a":"..\\m1.safetensors"}}`, "contains a path separator"},
+		{"drive letter", `{"weight_map":{"a":"c:m1.safetensors"}}`, "contains a path separator"},
 		{"NUL", `{"weight_map":{"a":"m1\u0000.safetensors"}}`, `"m1\x00.safetensors" holds a character that cannot be printed`},
 		{"newline", `{"weight_map":{"a":"m1\n.safetensors"}}`, "cannot be printed"},
 		{"dots", `{"weight_map":{"a":".."}}`, "starts with a dot"},
@@ -74,8 +75,8 @@ func TestIndexRefused(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "x.safetensors.index.json"), []byte(tc.index))
 			c, err := Open(dir)
 			if tc.want == "" {
-				// A shard that the index does not name is no part of
-				// the checkpoint.
+				// A file that the index does not name is not part of the
+				// checkpoint.
 				if err != nil || len(c.Tensors()) != 1 {
 					t.Fatalf("Open: %v", err)
 				}
@@ -98,7 +99,7 @@ func TestIndexTooLarge(t *testing.T) {
 	checkRefused(t, err, checkpoint.ErrCorrupt, "index of 67108865 bytes > limit 67108864")
 }
 
-// TestFolder lists which files of a folder make the checkpoint.
+// TestFolder checks which files of a folder make the checkpoint.
 func TestFolder(t *testing.T) {
 	type files = map[string][]string
 	const index = `{"weight_map":{"a":"model-00001-of-00002.safetensors"}}`
@@ -120,10 +121,10 @@ func TestFolder(t *testing.T) {
 		{name: "other index", files: files{shard1: {"a"}}, index: map[string]string{"diffusion.safetensors.index.json": index}, want: []string{shard1}},
 		{name: "index of the copy", files: files{"model.safetensors": {"a"}}, index: map[string]string{"consolidated.safetensors.index.json": index}, want: []string{"model.safetensors"}},
 		{name: "two indexes", files: files{shard1: {"a"}}, index: map[string]string{"a.safetensors.index.json": index, "b.safetensors.index.json": index}, refused: "2 index files", class: checkpoint.ErrUnsupported},
-		{name: "missing shard", files: files{"model-00002-of-00003.safetensors": {"a"}}, refused: "2 of the numbered files missing, the first is model-00001-of-00003.safetensors", class: checkpoint.ErrCorrupt},
+		{name: "missing shard", files: files{"model-00002-of-00003.safetensors": {"a"}}, refused: "2 of the numbered files are missing, the first is model-00001-of-00003.safetensors", class: checkpoint.ErrCorrupt},
 		{name: "tensor in two shards", files: files{shard1: {"a"}, shard2: {"a"}}, refused: shard2 + `: tensor "a": is also in ` + shard1, class: checkpoint.ErrCorrupt},
 		{name: "two variants", files: files{"model.safetensors": {"a"}, "model.fp16.safetensors": {"a"}}, refused: "to use one of the files alone, name it", class: checkpoint.ErrCorrupt},
-		{name: "adapter", files: files{"adapter_model.safetensors": {"a"}}, refused: "adapter_model.safetensors holds LoRA deltas, which are no model", class: checkpoint.ErrUnsupported},
+		{name: "adapter", files: files{"adapter_model.safetensors": {"a"}}, refused: "adapter_model.safetensors holds LoRA deltas, which are not a model", class: checkpoint.ErrUnsupported},
 		{name: "nothing", refused: "no .safetensors file in the folder", class: checkpoint.ErrNotFound},
 		{name: "control character", files: files{"a\n.safetensors": {"a"}}, refused: `file name "a\n.safetensors" holds a character that cannot be printed`, class: checkpoint.ErrUnsupported},
 	} {

@@ -1,5 +1,5 @@
-// Package safetensors reads and rewrites checkpoints in the safetensors format:
-// one file, or a folder of shards with or without an index.
+// Package safetensors reads and rewrites checkpoints in the safetensors format: a
+// single file, or a folder of shards with or without an index.
 //
 // # Format
 //
@@ -12,33 +12,34 @@
 // The rules are those of the reference implementation (huggingface/safetensors,
 // safetensors/src/tensor.rs): N is at most 100,000,000 and the header lies
 // inside the file; the byte ranges, sorted, cover the data exactly, without
-// holes, overlaps or trailing bytes; every range has the size that shape and
-// type give, computed without wrapping; a tensor of a type narrower than a byte
-// ends on a byte. Scalars and dimensions of 0 are legal. Tensors of no bytes
-// may share an offset, as in the reference.
+// holes, overlaps or trailing bytes; every range has the size that follows from shape
+// and type, computed without overflow; a tensor of a type narrower than a byte
+// ends on a byte boundary. Scalars and dimensions of 0 are legal. Tensors of no bytes
+// may share an offset.
 //
-// Stricter than the reference are: the header starts with "{" and holds no
-// duplicate name, also when one is written with escapes; unknown fields, escapes
-// of half surrogate pairs and a null "__metadata__" are refused; rank, name
-// length and number of tensors are limited (see [MaxRank], [MaxNameBytes],
-// [MaxTensors]). More lenient is one rule: a tensor of an unknown element type
-// is kept, with checkpoint.InvalidDType, once its byte range has been checked.
+// This package is stricter than the reference in these rules: the header starts with
+// "{" and has no duplicate names, even if they are written with different escapes;
+// unknown fields, escapes of half a surrogate pair and a null "__metadata__" are
+// refused; rank, name length and number of tensors are limited (see [MaxRank],
+// [MaxNameBytes], [MaxTensors]). It is more lenient in one: a tensor of an unknown
+// element type is accepted, with checkpoint.InvalidDType, once its byte range has been
+// checked.
 //
 // # Safety
 //
 // Files are untrusted. Every length is compared with the size of the file
 // before anything of that length is allocated. Only regular files are opened,
-// and opening never waits. The files of a folder are opened through os.Root, so
-// that no name and no symbolic link leads out of it; in the cache of Hugging
+// and opening never blocks. The files of a folder are opened through os.Root, so
+// that neither a name nor a symbolic link leads out of it; in the cache of Hugging
 // Face, whose snapshots consist of links into a neighbouring folder, the root is
 // the folder of the repository. Strings from files appear quoted in errors.
 //
-// Tensors are read with ReadAt and never mapped: a file that shrinks while it is
-// read is an error, not a signal.
+// Tensors are read with ReadAt and never mapped into memory: if a file shrinks while
+// it is read, the result is an error, not a signal.
 //
 // # Writing
 //
-// [Rewrite] copies a checkpoint and lets the caller replace tensors on the way,
-// also by another element type. It holds one tensor in memory at a time and
-// leaves either the complete output or none.
+// [Rewrite] copies a checkpoint and lets the caller replace the data of tensors and
+// their element types. It holds one tensor in memory at a time and leaves either the
+// complete output or none.
 package safetensors

@@ -10,11 +10,11 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// retype returns text, the header of file that parsed to h, for tensors whose
-// element types and sizes in bytes have become dtypes and sizes, both in the
-// order of h.entries. Only the two values in question are replaced, so that
-// order, metadata and spelling stay what they were. The data keeps its order
-// and the result is padded with spaces to 8 bytes, as the reference does.
+// retype returns the header of file after the element types of its tensors have become
+// dtypes and their sizes in bytes sizes, both in the order of h.entries. text is the old
+// header and h the result of parsing it. Only element types and offsets are replaced:
+// order, metadata and spelling of the text and the order of the data stay. The result
+// is padded with spaces to a multiple of 8 bytes, as the reference does.
 func retype(file string, text []byte, h *header, dtypes []checkpoint.DType, sizes []int64) ([]byte, error) {
 	type edit struct {
 		at    span
@@ -48,15 +48,15 @@ func retype(file string, text []byte, h *header, dtypes []checkpoint.DType, size
 	if len(out) > MaxHeaderBytes {
 		return nil, fmt.Errorf("new header of %d bytes > limit %d", len(out), MaxHeaderBytes)
 	}
-	// The result must pass the rules that every file has to.
+	// The new header must satisfy the rules of the format.
 	if _, err := parseHeader(file, out, end); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// withTotalSize returns the text of the index with metadata.total_size set to
-// total, if it is there at all.
+// withTotalSize returns the text of the index with metadata.total_size set to total. If
+// the index has no such number, the text is returned unchanged.
 func (x *index) withTotalSize(total int64) []byte {
 	if x.totalSize.end == 0 {
 		return x.text

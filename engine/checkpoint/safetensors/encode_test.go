@@ -24,7 +24,7 @@ func TestTotalSize(t *testing.T) {
 	}
 }
 
-// TestRetypeLimit retypes a header that grows beyond the limit of its length.
+// TestRetypeLimit retypes a header that thereby exceeds the limit of its length.
 func TestRetypeLimit(t *testing.T) {
 	skipHuge(t)
 	const rest = `{"__metadata__":{"k":""},"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}`

@@ -15,8 +15,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// A faultyFS fails its operation number failAt, counted from 1, and every later
-// one of those that a full disk affects.
+// A faultyFS fails at operation number failAt, counted from 1, and at every later
+// operation that a full disk affects.
 type faultyFS struct {
 	outputFS
 	count, failAt int
@@ -83,11 +83,10 @@ func (f *faultyFile) Close() error {
 	return err
 }
 
-// TestRewriteFaults fails the first, the second, ... operation on the output
-// until one run passes, as SQLite tests its own writes. After every failure
-// there is either what was there before or, where several files were about to
-// be replaced, nothing that a reader could take for a model; and no temporary
-// file.
+// TestRewriteFaults makes the first operation on the output fail, then the second, and so
+// on until a run passes, as SQLite tests its own writes. After every failure the folder
+// must hold no temporary file, and either the files that were there before or, if several
+// files were being replaced, none that a reader could mistake for a model.
 func TestRewriteFaults(t *testing.T) {
 	src := mustOpen(t, writeModel(t))
 	for _, existing := range []bool{false, true} {
@@ -151,8 +150,8 @@ func TestRewriteOpenFault(t *testing.T) {
 	}
 }
 
-// TestIndexFaults: an index that became shorter since it was opened, cannot be read, or is
-// too large is an error that names it, and no index.
+// TestIndexFaults reads an index that has become shorter since it was opened, one that
+// cannot be read, and one that is too large. Each gives an error that names the file.
 func TestIndexFaults(t *testing.T) {
 	const name, text = "model.safetensors.index.json", `{"weight_map":{"a":"m.safetensors"}}`
 	path := filepath.Join(t.TempDir(), name)
@@ -186,8 +185,8 @@ func TestIndexFaults(t *testing.T) {
 	checkRefused(t, err, checkpoint.ErrCorrupt, "> limit")
 }
 
-// TestRewriteMode: a folder that is made is open to whom the umask lets in, like any
-// other.
+// TestRewriteMode checks that a folder that Rewrite makes has the permissions that the umask
+// allows, like any other folder.
 func TestRewriteMode(t *testing.T) {
 	dir := t.TempDir()
 	out, plain := filepath.Join(dir, "out"), filepath.Join(dir, "plain")
@@ -210,7 +209,7 @@ func TestRewriteMode(t *testing.T) {
 	}
 }
 
-// TestRewriteRace lets a file appear while the output is being written.
+// TestRewriteRace creates one of the output files while Rewrite is writing.
 func TestRewriteRace(t *testing.T) {
 	src := mustOpen(t, writeModel(t))
 	out := t.TempDir()
@@ -218,13 +217,13 @@ func TestRewriteRace(t *testing.T) {
 		writeFile(t, filepath.Join(out, shard2), []byte("new"))
 		return nil, nil
 	}})
-	checkRefused(t, err, fs.ErrExist, shard2+": exists already")
+	checkRefused(t, err, fs.ErrExist, shard2+": already exists")
 	if names := listDir(t, out); len(names) != 1 || string(readFile(t, filepath.Join(out, shard2))) != "new" {
 		t.Errorf("folder holds %q, want only the file that appeared", names)
 	}
 }
 
-// TestRewriteTempNames makes sure that what a crash leaves is no shard.
+// TestRewriteTempNames checks that Open ignores temporary files that a crash has left.
 func TestRewriteTempNames(t *testing.T) {
 	dir := writeModel(t)
 	want := len(mustOpen(t, dir).Tensors())

@@ -10,8 +10,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// FuzzHeader parses arbitrary headers. What is accepted must satisfy the rules
-// and must survive a change of its types.
+// FuzzHeader parses arbitrary headers. A header that is accepted must satisfy the rules
+// of the format, before and after its element types are changed.
 func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, dataSize int64) {
 		if dataSize < 0 {
@@ -49,7 +49,7 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// checkRetype makes every F32 tensor F16 and parses the result.
+// checkRetype changes the type of every F32 tensor to F16 and parses the result.
 func checkRetype(t *testing.T, text []byte, h *header) {
 	var dtypes []checkpoint.DType
 	var sizes []int64
@@ -86,8 +86,8 @@ func checkFuzzError(t *testing.T, err error) {
 	}
 }
 
-// FuzzIndex parses arbitrary index files. What is accepted names plain files
-// and stays the same index when its total size changes.
+// FuzzIndex parses arbitrary index files. An index that is accepted must name plain files
+// only, and must name the same ones after its total size is changed.
 func FuzzIndex(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		x, err := parseIndex("f", text)

@@ -13,7 +13,7 @@ import (
 
 const metadataName = "__metadata__"
 
-// A header is what the JSON text at the start of a file says.
+// A header is the parsed JSON text at the start of a file.
 type header struct {
 	metadata map[string]string // nil if absent
 	entries  []entry           // in the order of the text
@@ -28,15 +28,15 @@ type entry struct {
 	shape      []int
 	begin, end int64 // bytes, from the start of the data
 
-	// Where the text holds the two values that a rewrite changes.
+	// The places in the text of the two values that a rewrite changes.
 	typeSpan, offsetsSpan span
 }
 
 // parseHeader parses text, the header of file, whose data takes dataSize bytes.
-// What it returns satisfies every rule of the format (see the package
+// The header that it returns satisfies every rule of the format (see the package
 // documentation). It allocates memory in proportion to len(text) only. Errors
-// are of class checkpoint.ErrCorrupt and name the file, and the tensor if there
-// is one.
+// are of class checkpoint.ErrCorrupt and name the file and, if the fault is in one
+// tensor, that tensor.
 func parseHeader(file string, text []byte, dataSize int64) (*header, error) {
 	h := &header{}
 	w, err := newWalker(text)
@@ -178,8 +178,8 @@ func parseOffsets(w *walker) (begin, end int64, at span, err error) {
 }
 
 // validate fills h.data and checks that the entries cover dataSize bytes
-// exactly and that each has the size that its shape and type ask for. All byte
-// ranges are checked first, also of tensors whose type is unknown.
+// exactly and that each has the size that follows from its shape and type. The byte
+// ranges of all tensors are checked first, including those of unknown type.
 func (h *header) validate(file string, dataSize int64) error {
 	h.data = make([]int, len(h.entries))
 	for i := range h.data {
@@ -221,8 +221,8 @@ func (h *header) validate(file string, dataSize int64) error {
 }
 
 // byteSize returns the size of a tensor in bytes, or an error if it does not
-// fit in an int64 or does not end on a byte. The size of a tensor of unknown
-// type is unknown and returned as 0.
+// fit in an int64 or is not a whole number of bytes. For a tensor of unknown type,
+// whose size is unknown, it returns 0.
 func byteSize(shape []int, dtype checkpoint.DType) (int64, error) {
 	n := uint64(1)
 	for _, d := range shape {

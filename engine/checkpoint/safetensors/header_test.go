@@ -45,7 +45,8 @@ func checkRefused(t *testing.T, err, class error, want string) {
 	}
 }
 
-// The rules are those of the package documentation. Each case breaks one.
+// TestHeaderRefused opens files each of which violates one rule of the package
+// documentation.
 func TestHeaderRefused(t *testing.T) {
 	one := func(fields string) string { return `{"a":{` + fields + `}}` }
 	f32 := func(shape, offsets string) string {
@@ -181,7 +182,7 @@ func TestHeaderAccepted(t *testing.T) {
 		{"unknown dtype", `{"a":{"dtype":"F3\n","shape":[7],"data_offsets":[0,2]}}`, 2, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			// Not padded, which is legal.
+			// The header is not padded, which is legal.
 			text := strings.ReplaceAll(tc.header, "\n\"", `\n"`)
 			content := binary.LittleEndian.AppendUint64(nil, uint64(len(text)))
 			content = append(content, text...)
@@ -232,7 +233,7 @@ func small() []byte {
 		map[string]string{"format": "pt", "\u00e9": "\n"})
 }
 
-// TestTruncated cuts a file at every byte. No prefix is a valid file.
+// TestTruncated opens every proper prefix of a file. None is a valid file.
 func TestTruncated(t *testing.T) {
 	content := small()
 	path := filepath.Join(t.TempDir(), "m.safetensors")
@@ -246,8 +247,8 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestBitFlips flips each bit of the length and the header. The result is an
-// error or another valid model.
+// TestBitFlips flips each bit of the length field and the header. Open must return an
+// error or a valid model.
 func TestBitFlips(t *testing.T) {
 	content := small()
 	header := 8 + int(binary.LittleEndian.Uint64(content))
@@ -271,7 +272,7 @@ func TestBitFlips(t *testing.T) {
 	}
 }
 
-// checkInvariants reads every tensor of a single file.
+// checkInvariants checks the byte ranges of the tensors of a single file and reads them.
 func checkInvariants(t *testing.T, size int64, c *Checkpoint) {
 	t.Helper()
 	for i := range c.Tensors() {
@@ -331,7 +332,7 @@ func TestLimits(t *testing.T) {
 	_, err = parseHeader("m", append(many, `"x":{}}`...), 0)
 	checkRefused(t, err, checkpoint.ErrCorrupt, "more than 100 tensors")
 
-	// Two shards that are legal one by one.
+	// Each of the two shards is legal by itself.
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, shard1), testsource.File(legal, nil))
 	writeFile(t, filepath.Join(dir, shard2), testsource.File(`{"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}`, nil))
@@ -355,8 +356,8 @@ func skipHuge(t *testing.T) {
 	}
 }
 
-// TestHugeHeader opens a legal header just below the limit, of metadata and
-// tensors.
+// TestHugeHeader opens a file whose header, of metadata and tensors, is just below the
+// limit.
 func TestHugeHeader(t *testing.T) {
 	skipHuge(t)
 	var b strings.Builder

@@ -19,18 +19,18 @@ const (
 
 // An index says which file holds which tensor.
 type index struct {
-	name    string // of the index file
-	text    []byte
-	shardOf map[string]string // by tensor name
-	shards  []string          // in the order of first mention
+	name    string            // name of the index file
+	text    []byte            // its content
+	shardOf map[string]string // file names by tensor name
+	shards  []string          // file names, in the order in which they first appear
 
-	// Where the text holds metadata.total_size, for a rewrite; empty if it
-	// does not, or not as a number.
+	// The place of the number metadata.total_size in the text, for a rewrite; empty
+	// if there is none.
 	totalSize span
 }
 
 // parseIndex parses text, the content of the index file called name. Every file
-// name in what it returns is a plain one. Members other than weight_map are
+// name in the result satisfies checkPlainName. Members other than weight_map are
 // informational in every reader and are checked for duplicates and depth only.
 // Errors are of class checkpoint.ErrCorrupt and name the index file.
 func parseIndex(name string, text []byte) (*index, error) {
@@ -127,8 +127,8 @@ func (x *index) parseMetadata(w *walker) error {
 	})
 }
 
-// checkPlainName accepts the name of a safetensors file in the same folder, on
-// every operating system, and nothing that could be more than that.
+// checkPlainName returns an error unless name is, on every operating system, the name
+// of a safetensors file in the same folder.
 func checkPlainName(name string) error {
 	q := checkpoint.Quote(name)
 	switch {
@@ -137,7 +137,7 @@ func checkPlainName(name string) error {
 	case len(name) > 255:
 		return fmt.Errorf("%s: %d bytes > limit 255", q, len(name))
 	case strings.ContainsAny(name, `/\:`):
-		return fmt.Errorf("%s holds a separator of paths, want a plain name", q)
+		return fmt.Errorf("%s contains a path separator, want a plain name", q)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return fmt.Errorf("%s holds a character that cannot be printed", q)
 	case name[0] == '.' || !filepath.IsLocal(name):

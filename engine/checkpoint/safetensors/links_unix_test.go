@@ -13,7 +13,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// openInTime fails the test if Open hangs, as it would on a FIFO.
+// openInTime opens path and fails the test if Open blocks, as opening a FIFO can.
 func openInTime(t *testing.T, path string) (*Checkpoint, error) {
 	t.Helper()
 	type result struct {
@@ -49,8 +49,7 @@ func mkdir(t *testing.T, path string) string {
 	return path
 }
 
-// TestShardKinds puts something else in the place of a shard that the index
-// names.
+// TestShardKinds puts other kinds of files in the place of a shard that the index names.
 func TestShardKinds(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -109,7 +108,7 @@ func TestUserPathKinds(t *testing.T) {
 	_, err = Open(dangling)
 	checkRefused(t, err, checkpoint.ErrNotFound, "symbolic link to a file that is not there")
 
-	// A path that the user names may be any link.
+	// The path that the user names may be a link to any place.
 	writeNamed(t, dir, map[string][]string{"real.safetensors": {"a"}})
 	link := filepath.Join(mkdir(t, filepath.Join(dir, "sub")), "link.safetensors")
 	symlink(t, filepath.Join(dir, "real.safetensors"), link)
@@ -157,7 +156,7 @@ func TestHubLayout(t *testing.T) {
 		c.Close()
 	}
 
-	// A link out of the repository stays refused.
+	// A link that leads out of the repository is refused here as well.
 	writeNamed(t, cache, map[string][]string{"outside": {"c"}})
 	symlink(t, "../../../outside", filepath.Join(sub, "model2.safetensors"))
 	symlink(t, "../../../../outside", filepath.Join(sub, "model3.safetensors"))

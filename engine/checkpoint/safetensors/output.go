@@ -12,8 +12,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// An outputFS is what a rewrite does to the folder that it writes to. Names are
-// plain. The tests put faults behind it.
+// An outputFS is the folder to which a rewrite writes, with the operations that it needs.
+// Names are plain file names. Tests implement it with faults.
 type outputFS interface {
 	create(name string) (outputFile, error) // fails if name exists
 	rename(from, to string) error
@@ -48,18 +48,18 @@ func (r rootFS) sync() error {
 	return dir.Sync()
 }
 
-// An output is where a rewrite puts its files.
+// An output describes the files that a rewrite makes.
 type output struct {
 	dir       string
-	created   bool              // the folder did not exist before
-	names     map[string]string // of the files, by the name of the source
-	order     []string          // of the source names, the index last
+	created   bool              // dir did not exist before
+	names     map[string]string // names of the output files, by the names of the source files
+	order     []string          // names of the source files, the index last
 	overwrite bool
 }
 
-// newOutput decides which files Rewrite writes for out and makes sure that none
-// of them is a file of src, by whatever name. It creates the folder if it does
-// not exist.
+// newOutput determines which files Rewrite writes for out and checks that none of them
+// is a file of src, under its own name or through links. It creates the folder if it
+// does not exist.
 func newOutput(src *Checkpoint, out string, overwrite bool) (*output, error) {
 	o := &output{dir: out, names: make(map[string]string), overwrite: overwrite}
 	for _, s := range src.shards {
@@ -139,19 +139,18 @@ func (o *output) checkSource(src *Checkpoint) error {
 	return nil
 }
 
-// errExists is the error for an output that is there already. errors.Is finds
-// fs.ErrExist.
+// errExists is the error for an output file that exists. errors.Is finds fs.ErrExist.
 type errExists struct{}
 
-func (errExists) Error() string        { return "exists already and may not be overwritten" }
+func (errExists) Error() string        { return "already exists and may not be overwritten" }
 func (errExists) Is(target error) bool { return target == fs.ErrExist }
 
-// path returns the path of the output for a file of the source.
+// path returns the path of the output file for the source file called name.
 func (o *output) path(name string) string { return filepath.Join(o.dir, o.names[name]) }
 
-// commit gives the temporary files their names, the index last. If it fails, no
-// output is left, so that no reader can take a mixture of old and new shards
-// for a model.
+// commit renames the temporary files to their final names, the index last. If it fails,
+// it removes those that it has renamed, so that no reader can mistake a mixture of old
+// and new shards for a model.
 func (o *output) commit(dst outputFS, temps map[string]string) (err error) {
 	placed := make([]string, 0, len(o.order))
 	defer func() {
@@ -163,9 +162,9 @@ func (o *output) commit(dst outputFS, temps map[string]string) (err error) {
 		}
 	}()
 	if len(o.order) > 1 && o.overwrite {
-		// A crash between two renames must leave shards missing, not two
-		// models in one. A single file needs no such care: its rename is
-		// atomic.
+		// The old files are removed first: after a crash between two renames shards
+		// are missing, and no mixture of two models is left. For a single file
+		// this is not needed, because its rename is atomic.
 		for i := len(o.order) - 1; i >= 0; i-- {
 			name := o.order[i]
 			if err := dst.remove(o.names[name]); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -185,12 +184,13 @@ func (o *output) commit(dst outputFS, temps map[string]string) (err error) {
 		delete(temps, name)
 		placed = append(placed, name)
 	}
-	// Not every file system can sync a folder; the files themselves are safe.
+	// The files are synced. The error is ignored because some file systems cannot sync
+	// a folder.
 	_ = dst.sync()
 	return nil
 }
 
-// cause is checkpoint.Cause, also for the error of a rename.
+// cause is checkpoint.Cause, extended to the errors of renames.
 func cause(err error) error {
 	var le *os.LinkError
 	if errors.As(err, &le) {
@@ -199,5 +199,5 @@ func cause(err error) error {
 	return checkpoint.Cause(err)
 }
 
-// tempName returns a name that no reader takes for a shard.
+// tempName returns a new random name that no reader mistakes for that of a shard.
 func tempName() string { return ".wwq-" + rand.Text() + ".tmp" }

@@ -12,8 +12,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// optional returns the path of a file outside the repository and skips the test
-// where there is none.
+// optional returns path, that of a file outside the repository, or skips the test if there
+// is no such file.
 func optional(t *testing.T, path string) string {
 	t.Helper()
 	path = filepath.FromSlash("../../../../shared/" + path)
@@ -99,8 +99,8 @@ func TestSampleIsTheModel(t *testing.T) {
 	}
 }
 
-// TestRewriteSample widens the sample to F32 and narrows it again, which must
-// give back every byte of every shard, since no header needs other spacing.
+// TestRewriteSample converts the sample to F32 and back. Every byte of every shard must be
+// as before, because its headers are spelt as retype spells them.
 func TestRewriteSample(t *testing.T) {
 	to := func(dtype checkpoint.DType) checkpoint.RewriteOptions {
 		return checkpoint.RewriteOptions{

@@ -17,25 +17,24 @@ import (
 // Rewrite writes the checkpoint to out with the changes that opts asks for
 // and returns the paths of the files written.
 //
-// If out is an existing folder, or does not end in ".safetensors", it is the
-// folder for files with the names that they have in the source, and is created if its
-// parent exists. Otherwise it is the file to write, and the source must be a single
-// file. An index is copied, with its total_size made right.
+// If out is an existing folder, or does not end in ".safetensors", it is a folder: the
+// files get the names that they have in the source, and the folder is created if its
+// parent exists. Otherwise out is the file to write, and the source must be a single
+// file. An index is copied, and its total_size is corrected.
 //
 // The header of a shard in which no element type changes is copied byte for
-// byte. In others, types and offsets are replaced; order, metadata and spelling
-// stay. The order of the data stays too, so that offsets may cease to be
+// byte. In the other headers, types and offsets are replaced; order, metadata and
+// spelling stay. The order of the data stays as well, so that offsets may no longer be
 // multiples of the element size.
 //
-// Everything is first written to temporary files in the same folder and synced.
-// If anything fails, or ctx is done, they are removed: what existed is left as
-// it was, unless the failure comes while several existing files are replaced at
-// the end, when none is left rather than a mixture.
+// All files are first written under temporary names in the same folder and synced.
+// If this fails, or ctx is done, they are removed and existing files are left
+// unchanged. Only if renaming fails while several existing files are being replaced
+// are these lost: none is left, rather than a mixture of old and new ones.
 //
-// Memory: the largest tensor if opts.Tensor is set, besides what that function
-// allocates, and the largest header. Errors name the file, and the number of
-// bytes that the file needs if it could not be written; errors.Is finds
-// fs.ErrExist for an output that exists.
+// Rewrite allocates the size of the largest header and, if opts.Tensor is set, of the
+// largest tensor. Errors name the file and, if it could not be written, the number of
+// bytes that it needs; errors.Is finds fs.ErrExist for an output that exists.
 func (c *Checkpoint) Rewrite(ctx context.Context, out string, opts checkpoint.RewriteOptions) ([]string, error) {
 	return rewrite(ctx, c, out, opts, func(dir string) (outputFS, error) {
 		root, err := os.OpenRoot(dir)
@@ -52,7 +51,7 @@ func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.R
 	if err != nil {
 		return nil, inFile(out, err)
 	}
-	// After the function below has emptied the folder, if it failed.
+	// On an error this runs after the deferred function below, which empties the folder.
 	defer func() {
 		if err != nil && o.created {
 			_ = os.Remove(o.dir)
@@ -106,7 +105,7 @@ func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.R
 	return paths, nil
 }
 
-// inFile names the file in err, unless err does so already.
+// inFile adds the name of the file to err, unless err has one.
 func inFile(file string, err error) error {
 	switch err.(type) {
 	case *checkpoint.FileError, *checkpoint.TensorError:
@@ -115,16 +114,16 @@ func inFile(file string, err error) error {
 	return &checkpoint.FileError{File: file, Err: err}
 }
 
-// A shardPlan says how one shard is written.
+// A shardPlan describes how one shard is written.
 type shardPlan struct {
 	shard    *shard
 	dtypes   []checkpoint.DType // in the order of shard.tensors; nil if none changes
-	sizes    []int64            // bytes, in the order of shard.tensors
-	dataSize int64              // their sum
+	sizes    []int64            // in bytes, in the order of shard.tensors
+	dataSize int64              // sum of sizes
 }
 
-// planRewrite asks for the types of all tensors and checks that they can be
-// written.
+// planRewrite calls opts.DType for all tensors and checks that they can be written in
+// the types that it returns.
 func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan, error) {
 	var plans []*shardPlan
 	for _, s := range src.shards {
@@ -154,7 +153,7 @@ func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan,
 	return plans, nil
 }
 
-// newSize returns the size of t in bytes once it is stored as dtype.
+// newSize returns the size in bytes of t when it is stored as dtype.
 func newSize(t *checkpoint.Tensor, dtype checkpoint.DType) (int64, error) {
 	if dtype.Bits() == 0 || t.DType == checkpoint.InvalidDType {
 		return 0, checkpoint.Unsupportedf("cannot write %s as %s", checkpoint.Quote(t.TypeName), dtype)
@@ -162,7 +161,7 @@ func newSize(t *checkpoint.Tensor, dtype checkpoint.DType) (int64, error) {
 	return byteSize(t.Shape, dtype)
 }
 
-// A rewriter carries the state of one Rewrite.
+// A rewriter is the state of one call of Rewrite.
 type rewriter struct {
 	ctx  context.Context
 	src  *Checkpoint
@@ -170,16 +169,16 @@ type rewriter struct {
 	buf  []byte
 }
 
-// A fileWriter is the one output file that is being written. It remembers that an
-// error came from writing, so that it can be told from one of the source.
+// A fileWriter writes one output file. It records errors of writing, to distinguish them
+// from errors of reading the source.
 type fileWriter struct {
 	w      io.Writer
 	ctx    context.Context
-	needs  int64 // bytes that the file will have
-	failed error
+	needs  int64 // size in bytes of the complete file
+	failed error // error of writing, nil if there was none
 }
 
-// writeBytes is how much is written between two looks at the context.
+// writeBytes is the largest number of bytes written before the context is checked again.
 const writeBytes = 4 << 20
 
 func (w *fileWriter) Write(b []byte) (n int, err error) {
@@ -198,8 +197,8 @@ func (w *fileWriter) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// file writes the output for the source file called name to a temporary file,
-// which it adds to temps.
+// file makes a temporary file for the source file called name, adds its name to temps,
+// and calls write to fill it.
 func (r *rewriter) file(dst outputFS, o *output, temps map[string]string, name string, write func(*rewriter, *fileWriter) error) error {
 	temp := tempName()
 	f, err := dst.create(temp)
@@ -278,7 +277,7 @@ func dataOrder(tensors []checkpoint.Tensor) []int {
 	return order
 }
 
-// tensor writes the data of t, which takes size bytes.
+// tensor writes the data of t, which takes size bytes in the output.
 func (r *rewriter) tensor(w *fileWriter, s *shard, t *checkpoint.Tensor, size int64) error {
 	if r.opts.Tensor == nil && size == t.Size {
 		return r.copy(w, s, t)
@@ -304,7 +303,7 @@ func (r *rewriter) tensor(w *fileWriter, s *shard, t *checkpoint.Tensor, size in
 	return err
 }
 
-// copy writes the data of t as it is stored, a part at a time.
+// copy writes the stored data of t unchanged, writeBytes at a time.
 func (r *rewriter) copy(w *fileWriter, s *shard, t *checkpoint.Tensor) error {
 	buf := r.buffer(min(t.Size, writeBytes))
 	for at, end := t.Offset, t.Offset+t.Size; at < end; {
@@ -323,7 +322,7 @@ func (r *rewriter) copy(w *fileWriter, s *shard, t *checkpoint.Tensor) error {
 	return nil
 }
 
-// buffer returns n bytes that the next call may return again.
+// buffer returns a slice of n bytes, which the next call may reuse.
 func (r *rewriter) buffer(n int64) []byte {
 	if int64(cap(r.buf)) < n {
 		r.buf = make([]byte, n)

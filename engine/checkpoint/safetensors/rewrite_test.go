@@ -17,7 +17,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/testsource"
 )
 
-// mustOpen opens path for the time of the test.
+// mustOpen opens path until the test ends.
 func mustOpen(t *testing.T, path string) *Checkpoint {
 	t.Helper()
 	c, err := Open(path)
@@ -155,7 +155,8 @@ func TestRewriteTypes(t *testing.T) {
 	}
 }
 
-// TestRewriteKeepsHeaderText retypes a header that no writer would produce.
+// TestRewriteKeepsHeaderText changes the types in a header whose spelling no writer
+// produces; all other text must stay.
 func TestRewriteKeepsHeaderText(t *testing.T) {
 	const header = `{ "b\u0062":{"data_offsets" : [ 4 , 8 ],"dtype":"F\u0031\u0036","shape":[2]},` + "\n" +
 		`"__metadata__":{"z":"1","a":"2"}, "a":{"shape":[1],"data_offsets":[0,4],"dtype":"F32"},` +
@@ -220,7 +221,7 @@ func TestRewriteTargets(t *testing.T) {
 		name      string
 		src, out  string
 		overwrite bool
-		want      string // path written, or
+		want      string // path that Rewrite writes; "" if it refuses
 		refused   string
 		class     error
 	}{
@@ -234,7 +235,7 @@ func TestRewriteTargets(t *testing.T) {
 		{name: "no parent", src: file, out: at("no/new"), refused: "no such file", class: fs.ErrNotExist},
 		{name: "no parent of a file", src: file, out: at("no/new.safetensors"), refused: "no such file", class: fs.ErrNotExist},
 		{name: "below a file", src: file, out: at("file/x"), refused: "not a directory"},
-		{name: "exists", src: file, out: at("there.safetensors"), refused: "there.safetensors: exists already and may not be overwritten", class: fs.ErrExist},
+		{name: "exists", src: file, out: at("there.safetensors"), refused: "there.safetensors: already exists and may not be overwritten", class: fs.ErrExist},
 		{name: "folder in the way", src: file, out: at("blocked"), overwrite: true, refused: "is a folder"},
 		{name: "the source file", src: file, out: file, overwrite: true, refused: "is a file of the source, which is never overwritten"},
 		{name: "the folder of the source file", src: file, out: single, overwrite: true, refused: "is a file of the source"},

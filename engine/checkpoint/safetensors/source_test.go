@@ -74,7 +74,7 @@ const (
 	shard2 = "model-00002-of-00002.safetensors"
 )
 
-// writeShards distributes the tensors in turn and returns the weight_map.
+// writeShards writes the tensors to the shards in turn and returns the weight_map.
 func writeShards(tb testing.TB, dir string, tensors []testsource.Tensor) map[string]string {
 	names := [2]string{shard1, shard2}
 	var parts [2][]testsource.Tensor

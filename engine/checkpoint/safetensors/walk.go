@@ -20,11 +20,11 @@ type walker struct {
 	dec  *json.Decoder
 }
 
-// A span is the range of bytes that a value takes in the text.
+// A span is the range of bytes that a value occupies in the text.
 type span struct{ start, end int64 }
 
-// newWalker checks that text is one JSON object in valid UTF-8, with nothing
-// but white space behind it.
+// newWalker returns a walker for text, or an error if text is not a single JSON object
+// in valid UTF-8, followed at most by white space.
 func newWalker(text []byte) (*walker, error) {
 	switch {
 	case len(text) == 0:
@@ -35,8 +35,8 @@ func newWalker(text []byte) (*walker, error) {
 		return nil, fmt.Errorf("is not valid UTF-8 at byte %d", invalidUTF8(text))
 	}
 	if !json.Valid(text) {
-		// Unmarshal checks the whole text first and so only serves to say
-		// what is wrong; nothing is stored.
+		// Unmarshal checks the whole text before it stores anything; it is called
+		// only for its error.
 		var none struct{}
 		return nil, fmt.Errorf("is not valid JSON: %w", json.Unmarshal(text, &none))
 	}
@@ -60,8 +60,8 @@ func invalidUTF8(text []byte) int {
 }
 
 // halfSurrogate returns the offset of the first \u escape in valid JSON that
-// encodes half of a surrogate pair, or -1. encoding/json would read it as
-// U+FFFD, so that two different names became equal.
+// encodes half of a surrogate pair, or -1. encoding/json would decode it as
+// U+FFFD and so make different names equal.
 func halfSurrogate(text []byte) int {
 	for i := 0; i < len(text); {
 		if text[i] != '\\' {
@@ -84,7 +84,7 @@ func halfSurrogate(text []byte) int {
 	return -1
 }
 
-// hex4 decodes four hexadecimal digits that are known to be valid.
+// hex4 decodes four hexadecimal digits, which must be valid.
 func hex4(b []byte) uint64 {
 	v, _ := strconv.ParseUint(string(b[:4]), 16, 16)
 	return v
@@ -121,8 +121,8 @@ func (w *walker) open(delim json.Delim) error {
 	return nil
 }
 
-// members calls fn for every member of the object that comes next, with the
-// name read and the value not yet.
+// members reads the next value, an object, and calls fn for each of its members. fn gets
+// the name and must read the value.
 func (w *walker) members(fn func(name string) error) error {
 	if err := w.open('{'); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (w *walker) members(fn func(name string) error) error {
 	return err
 }
 
-// integers reads an array of non-negative integers of at most max entries.
+// integers reads an array of at most max non-negative integers.
 func (w *walker) integers(max int) ([]int64, span, error) {
 	start := w.dec.InputOffset()
 	if err := w.open('['); err != nil {
@@ -167,7 +167,7 @@ func (w *walker) integers(max int) ([]int64, span, error) {
 	return list, span{start, w.dec.InputOffset()}, err
 }
 
-// integer accepts digits only: no sign, point or exponent.
+// integer converts a number that has digits only: no sign, point or exponent.
 func integer(tok json.Token) (int64, error) {
 	number, ok := tok.(json.Number)
 	if !ok {
@@ -198,7 +198,7 @@ func (w *walker) str() (string, span, error) {
 	return s, at, nil
 }
 
-// skip reads a value of any type whose nesting stays below maxDepth.
+// skip reads and discards a value of any type. Nesting deeper than maxDepth is an error.
 func (w *walker) skip() error {
 	for depth := 0; ; {
 		tok, _, err := w.token()
@@ -219,7 +219,7 @@ func (w *walker) skip() error {
 	}
 }
 
-// describe names a token for an error.
+// describe returns a description of a token for an error.
 func describe(tok json.Token) string {
 	switch tok := tok.(type) {
 	case json.Delim:

@@ -1,4 +1,3 @@
-// Package testsource is the conformance suite for readers of checkpoints. Each
-// format package runs [Test] from its tests. The package is imported by tests
-// only.
+// Package testsource is the conformance suite for readers of checkpoints. The tests of
+// each format package call [Test]. Only tests import this package.
 package testsource

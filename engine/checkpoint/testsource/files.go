@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Safetensors returns a safetensors file with the tensors in this order,
-// written as plainly as possible so that it can serve as a second opinion.
-// metadata may be nil.
+// Safetensors returns the content of a safetensors file with the given tensors, in the
+// given order. It is written as plainly as possible, so that readers and writers can be
+// tested against it. metadata may be nil.
 func Safetensors(tensors []Tensor, metadata map[string]string) []byte {
 	var members []string
 	if metadata != nil {
@@ -25,8 +25,8 @@ func Safetensors(tensors []Tensor, metadata map[string]string) []byte {
 	return File("{"+strings.Join(members, ",")+"}", data)
 }
 
-// File returns a file of the header length, the header, padded to a multiple of
-// 8 bytes, and data.
+// File returns the content of a safetensors file: the length of the header, the header,
+// padded with spaces to a multiple of 8 bytes, and data.
 func File(header string, data []byte) []byte {
 	for len(header)%8 != 0 {
 		header += " "

@@ -15,7 +15,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// A Tensor is what a test wants stored.
+// A Tensor is a tensor that a test stores in a file.
 type Tensor struct {
 	Name  string
 	DType checkpoint.DType
@@ -23,9 +23,9 @@ type Tensor struct {
 	Data  []byte // little-endian, row-major
 }
 
-// A Format is a reader under test together with a way to write its files.
+// A Format is a reader under test, with a function that writes files for it.
 type Format struct {
-	// Name is what Source.Format returns.
+	// Name is the expected result of Source.Format.
 	Name string
 	// DTypes lists the element types that the format can store.
 	DTypes []checkpoint.DType
@@ -36,9 +36,10 @@ type Format struct {
 	Open func(path string) (checkpoint.Source, error)
 }
 
-// Model returns tensors with names whose natural order is not that of their
-// bytes, one scalar, one without elements, and one for each of dtypes. Their
-// bytes are different everywhere. The order is not sorted.
+// Model returns tensors for Test: names whose natural order differs from the order of
+// their bytes, a tensor without elements, and for each of dtypes a matrix and, if the
+// type takes whole bytes, a scalar. The data are pseudo-random and the same on every
+// call. The tensors are not in any sorted order.
 func Model(dtypes []checkpoint.DType) []Tensor {
 	first := dtypes[0]
 	tensors := []Tensor{
@@ -70,7 +71,7 @@ func Model(dtypes []checkpoint.DType) []Tensor {
 	return tensors
 }
 
-// Test runs the suite. Every test writes its own files.
+// Test runs the conformance suite on the reader f. Every subtest writes its own files.
 func Test(t *testing.T, f Format) {
 	model := Model(f.DTypes)
 	open := func(t *testing.T) (string, checkpoint.Source) {
@@ -200,8 +201,8 @@ func testBytes(t *testing.T, src checkpoint.Source, model []Tensor) {
 	}
 }
 
-// testTruncated cuts the last byte off every file and reads everything. The
-// tensors that the cut touches must fail; no read may return wrong bytes.
+// testTruncated removes the last byte of every file and reads all tensors. Reading a
+// tensor that has lost a byte must fail; no read may return wrong bytes.
 func testTruncated(t *testing.T, path string, src checkpoint.Source) {
 	dir := path
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {

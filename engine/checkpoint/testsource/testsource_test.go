@@ -11,7 +11,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/testsource"
 )
 
-// TestSafetensors runs the suite on a reader that is known to pass it.
+// TestSafetensors runs the suite on the safetensors reader, which passes it.
 func TestSafetensors(t *testing.T) {
 	testsource.Test(t, testsource.Format{
 		Name:   "safetensors",
@@ -27,8 +27,8 @@ func TestSafetensors(t *testing.T) {
 	})
 }
 
-// TestModel checks what the suite relies on: the order of the tensors is not
-// their natural order, and every tensor has as many bytes as its shape asks for.
+// TestModel checks the assumptions of the suite: the tensors are not in natural order,
+// and each has as many bytes as its shape and type require.
 func TestModel(t *testing.T) {
 	model := testsource.Model([]checkpoint.DType{checkpoint.F16, checkpoint.F6E2M3})
 	if slices.IsSortedFunc(model, func(a, b testsource.Tensor) int {

@@ -1,5 +1,5 @@
-// Package fileio opens the files of checkpoints: regular files only, and never
-// so that opening can hang.
+// Package fileio opens the files of checkpoints. It opens regular files only, and opening
+// never blocks.
 package fileio
 
 import (
@@ -10,15 +10,15 @@ import (
 )
 
 // Open opens the regular file path for reading and returns its state. A path
-// that the user chose may be a symbolic link to any place. Anything but a
-// regular file is refused with an error of class checkpoint.ErrUnsupported; a
-// FIFO or a device is not waited for. Errors do not name the file.
+// that the user chose may be a symbolic link to any place. If it is not a regular
+// file, the error is of class checkpoint.ErrUnsupported; opening a FIFO or a device
+// does not block. Errors do not name the file.
 func Open(path string) (*os.File, fs.FileInfo, error) {
 	return open(path, os.Stat, os.OpenFile)
 }
 
-// OpenIn is Open for a name inside root. A name that leads out of root, also
-// through symbolic links, is refused.
+// OpenIn is [Open] for a name relative to root. A name that leads out of root, directly
+// or through symbolic links, is an error.
 func OpenIn(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
 	return open(name, root.Stat, root.OpenFile)
 }
@@ -28,9 +28,9 @@ func open(
 	stat func(string) (fs.FileInfo, error),
 	openFile func(string, int, fs.FileMode) (*os.File, error),
 ) (*os.File, fs.FileInfo, error) {
-	// The first look keeps devices from being opened at all, since opening
-	// some of them has effects. The second is the one that counts: the name
-	// may stand for another file by then.
+	// The first check keeps devices from being opened, because opening some of them
+	// has side effects. The second check, of the opened file, is the one that can be
+	// relied on: between the two the name may have come to stand for another file.
 	info, err := stat(name)
 	if err == nil {
 		err = regular(info)

@@ -16,7 +16,7 @@ import (
 )
 
 func TestOpen(t *testing.T) {
-	// Short, because the path of a socket may not be long.
+	// A short path, because the length of the path of a socket is limited.
 	dir, err := os.MkdirTemp("", "fileio")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func check(t *testing.T, f *os.File, info fs.FileInfo, err error, want string, c
 	}
 }
 
-// TestReplaced lets the name stand for a FIFO after the first look.
+// TestReplaced puts a FIFO in the place of the file after the first check.
 func TestReplaced(t *testing.T) {
 	dir := t.TempDir()
 	file, fifo := filepath.Join(dir, "file"), filepath.Join(dir, "fifo")

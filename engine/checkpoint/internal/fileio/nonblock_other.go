@@ -2,5 +2,5 @@
 
 package fileio
 
-// nonblock is only needed where opening a FIFO can wait.
+// nonblock is 0 because opening a file cannot block on this system.
 const nonblock = 0

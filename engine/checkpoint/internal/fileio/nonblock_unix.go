@@ -4,6 +4,6 @@ package fileio
 
 import "golang.org/x/sys/unix"
 
-// nonblock keeps the opening of a FIFO from waiting for its writer. It changes
-// nothing for regular files.
+// nonblock keeps opening a FIFO from blocking until there is a writer. It does not
+// change how regular files behave.
 const nonblock = unix.O_NONBLOCK
