@@ -18,9 +18,32 @@ type Config struct {
 	Whole       WholeConfig
 }
 
+// An entry is one suite of a configuration.
+type entry struct {
+	name   string
+	timing *Timing
+	build  func() (*suite, error)
+}
+
+// entries lists the suites, in the order in which they are run.
+func (c *Config) entries() []entry {
+	return []entry{
+		{"gram", &c.Gram.Timing, c.Gram.suite},
+		{"eigenvalues", &c.Eigenvalues.Timing, c.Eigenvalues.suite},
+		{"quantize", &c.Quantize.Timing, c.Quantize.suite},
+		{"fit", &c.Fit.Timing, c.Fit.suite},
+		{"read", &c.Read.Timing, c.Read.suite},
+		{"whole", &c.Whole.Timing, c.Whole.suite},
+	}
+}
+
 // Names returns the names of all suites.
 func Names() []string {
-	return []string{"gram", "eigenvalues", "quantize", "fit", "read", "whole"}
+	var names []string
+	for _, e := range new(Config).entries() {
+		names = append(names, e.name)
+	}
+	return names
 }
 
 // DefaultConfig returns a configuration of all suites that takes about two minutes on one
@@ -43,10 +66,8 @@ func FullConfig() Config {
 
 // EachTiming calls f for the timing of every suite.
 func (c *Config) EachTiming(f func(*Timing)) {
-	for _, t := range []*Timing{
-		&c.Gram.Timing, &c.Eigenvalues.Timing, &c.Quantize.Timing, &c.Fit.Timing, &c.Read.Timing, &c.Whole.Timing,
-	} {
-		f(t)
+	for _, e := range c.entries() {
+		f(e.timing)
 	}
 }
 
@@ -59,19 +80,10 @@ func (c *Config) SetThreads(n int) {
 
 // suite returns the suite called name.
 func (c *Config) suite(name string) (*suite, error) {
-	switch name {
-	case "gram":
-		return c.Gram.suite()
-	case "eigenvalues":
-		return c.Eigenvalues.suite()
-	case "quantize":
-		return c.Quantize.suite()
-	case "fit":
-		return c.Fit.suite()
-	case "read":
-		return c.Read.suite()
-	case "whole":
-		return c.Whole.suite()
+	for _, e := range c.entries() {
+		if e.name == name {
+			return e.build()
+		}
 	}
 	return nil, fmt.Errorf("no suite %q: there are %s", name, strings.Join(Names(), ", "))
 }

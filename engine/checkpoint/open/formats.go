@@ -2,108 +2,81 @@ package open
 
 import (
 	"bytes"
-	"encoding/binary"
-	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/safetensors"
 )
 
-// A format is a kind of file or folder that Open recognises.
-type format struct {
-	name string // with its article, for errors
-	// match recognises a file by its first bytes, at most sniffBytes of them. It is nil
-	// for a format that cannot be recognised by content.
-	match func(head []byte) bool
-	// suffixes are the endings of the names of such files. A folder is searched for
-	// them format by format, in the order of the table.
-	suffixes []string
-	// open is nil if there is no reader for the format; hint then says what to do.
-	open func(path string) (checkpoint.Source, error)
-	hint string
-}
-
-// sniffBytes is the largest number of bytes that match is given.
+// sniffBytes is the largest number of bytes that Match is given.
 const sniffBytes = 64
 
 const convertTorch = "load it in PyTorch, in an isolated place since such files can run code, and save it with safetensors"
 
 // formats lists all formats. If several match a file, the first is taken.
-var formats = []*format{
+var formats = []*checkpoint.Format{
+	&safetensors.Format,
 	{
-		name:     "a safetensors file",
-		match:    isSafetensors,
-		suffixes: []string{".safetensors", ".safetensors.index.json"},
-		open: func(path string) (checkpoint.Source, error) {
-			c, err := safetensors.Open(path)
-			if err != nil {
-				return nil, err // returning c would put a nil pointer into the interface
-			}
-			return c, nil
-		},
+		Name:     "a GGUF file",
+		Match:    prefix("GGUF"),
+		Suffixes: []string{".gguf"},
+		Hint:     "its weights are quantized already; use the original safetensors checkpoint",
 	},
 	{
-		name:     "a GGUF file",
-		match:    prefix("GGUF"),
-		suffixes: []string{".gguf"},
-		hint:     "its weights are quantized already; use the original safetensors checkpoint",
+		Name:     "a ggml file from before GGUF",
+		Match:    anyOf(prefix("tjgg"), prefix("lmgg"), prefix("algg"), prefix("ggjt"), prefix("ggml"), prefix("ggla")),
+		Suffixes: []string{".ggml"},
+		Hint:     "use the original safetensors checkpoint",
 	},
 	{
-		name:     "a ggml file from before GGUF",
-		match:    anyOf(prefix("tjgg"), prefix("lmgg"), prefix("algg"), prefix("ggjt"), prefix("ggml"), prefix("ggla")),
-		suffixes: []string{".ggml"},
-		hint:     "use the original safetensors checkpoint",
+		Name:     "an HDF5 file",
+		Match:    prefix("\x89HDF\r\n\x1a\n"),
+		Suffixes: []string{".h5", ".hdf5"},
+		Hint:     "save the weights with safetensors",
 	},
 	{
-		name:     "an HDF5 file",
-		match:    prefix("\x89HDF\r\n\x1a\n"),
-		suffixes: []string{".h5", ".hdf5"},
-		hint:     "save the weights with safetensors",
+		Name:     "a NumPy file",
+		Match:    prefix("\x93NUMPY"),
+		Suffixes: []string{".npy", ".npz"},
+		Hint:     "save the arrays with safetensors.numpy.save_file",
 	},
 	{
-		name:     "a NumPy file",
-		match:    prefix("\x93NUMPY"),
-		suffixes: []string{".npy", ".npz"},
-		hint:     "save the arrays with safetensors.numpy.save_file",
+		Name:     "a zip file (PyTorch, Keras, NumPy or NeMo)",
+		Match:    anyOf(prefix("PK\x03\x04"), prefix("PK\x05\x06")),
+		Suffixes: []string{".bin", ".pt", ".pth", ".ckpt", ".keras", ".nemo"},
+		Hint:     "if it is a PyTorch checkpoint, " + convertTorch,
 	},
 	{
-		name:     "a zip file (PyTorch, Keras, NumPy or NeMo)",
-		match:    anyOf(prefix("PK\x03\x04"), prefix("PK\x05\x06")),
-		suffixes: []string{".bin", ".pt", ".pth", ".ckpt", ".keras", ".nemo"},
-		hint:     "if it is a PyTorch checkpoint, " + convertTorch,
-	},
-	{
-		name: "a pickle file (PyTorch)",
-		match: func(head []byte) bool {
+		Name: "a pickle file (PyTorch)",
+		Match: func(head []byte) bool {
 			return len(head) >= 2 && head[0] == 0x80 && 2 <= head[1] && head[1] <= 5
 		},
-		suffixes: []string{".pkl"},
-		hint:     convertTorch,
+		Suffixes: []string{".pkl"},
+		Hint:     convertTorch,
 	},
 	{
-		name:  "a Git LFS pointer",
-		match: prefix("version https://git-lfs"),
-		hint:  "fetch the weights with git lfs pull",
+		Name:  "a Git LFS pointer",
+		Match: prefix("version https://git-lfs"),
+		Hint:  "fetch the weights with git lfs pull",
 	},
 	{
-		name:  "an HTML page",
-		match: anyOf(prefix("<!DOCTYPE"), prefix("<!doctype"), prefix("<html")),
-		hint:  "the download returned a web page; download the file itself",
+		Name:  "an HTML page",
+		Match: anyOf(prefix("<!DOCTYPE"), prefix("<!doctype"), prefix("<html")),
+		Hint:  "the download returned a web page; download the file itself",
 	},
 	{
-		name:  "a JSON file",
-		match: prefix("{"),
-		hint:  "name the folder of the model, or its *.safetensors.index.json",
+		Name:  "a JSON file",
+		Match: prefix("{"),
+		Hint:  "name the folder of the model, or its *.safetensors.index.json",
 	},
 	{
-		name:     "an ONNX file",
-		match:    isONNX,
-		suffixes: []string{".onnx"},
-		hint:     "use the checkpoint from which it was exported, in safetensors",
+		Name:     "an ONNX file",
+		Match:    isONNX,
+		Suffixes: []string{".onnx"},
+		Hint:     "use the checkpoint from which it was exported, in safetensors",
 	},
-	{name: "a Flax file", suffixes: []string{".msgpack"}, hint: "convert it to safetensors with transformers"},
-	{name: "a TensorFlow file", suffixes: []string{".pb", ".tflite"}, hint: "convert it to safetensors with transformers"},
-	{name: "a part of a distributed PyTorch checkpoint", suffixes: []string{".distcp"}, hint: "merge the parts and save them with safetensors"},
+	{Name: "a Flax file", Suffixes: []string{".msgpack"}, Hint: "convert it to safetensors with transformers"},
+	{Name: "a TensorFlow file", Suffixes: []string{".pb", ".tflite"}, Hint: "convert it to safetensors with transformers"},
+	{Name: "a part of a distributed PyTorch checkpoint", Suffixes: []string{".distcp"}, Hint: "merge the parts and save them with safetensors"},
 }
 
 func prefix(magic string) func([]byte) bool {
@@ -121,12 +94,6 @@ func anyOf(match ...func([]byte) bool) func([]byte) bool {
 	}
 }
 
-// isSafetensors reports whether head starts with a plausible header length, which a
-// brace follows.
-func isSafetensors(head []byte) bool {
-	return len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= safetensors.MaxHeaderBytes
-}
-
 // isONNX reports whether head starts like a file of any ONNX exporter: with ir_version,
 // which is a varint field of number 1 with a small value, and another field of ModelProto.
 func isONNX(head []byte) bool {
@@ -135,13 +102,4 @@ func isONNX(head []byte) bool {
 	}
 	field, wire := head[2]>>3, head[2]&7
 	return 2 <= field && field <= 8 && (wire == 0 || wire == 2)
-}
-
-func (f *format) hasSuffix(name string) bool {
-	for _, s := range f.suffixes {
-		if strings.HasSuffix(name, s) {
-			return true
-		}
-	}
-	return false
 }

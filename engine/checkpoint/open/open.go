@@ -54,17 +54,17 @@ func openPath(path string) (checkpoint.Source, error) {
 		find = findFolder
 	}
 	f, err := find(path)
-	if err == nil && f.open != nil {
-		return f.open(path)
+	if err == nil && f.Open != nil {
+		return f.Open(path)
 	}
 	if err == nil {
-		err = checkpoint.Unsupportedf("is %s, which cannot be read: %s", f.name, f.hint)
+		err = checkpoint.Unsupportedf("is %s, which cannot be read: %s", f.Name, f.Hint)
 	}
 	return nil, &checkpoint.FileError{File: path, Err: err}
 }
 
 // findFile returns the format of a file.
-func findFile(path string) (*format, error) {
+func findFile(path string) (*checkpoint.Format, error) {
 	file, _, err := fileio.Open(path)
 	if err != nil {
 		return nil, err
@@ -76,18 +76,19 @@ func findFile(path string) (*format, error) {
 		return nil, checkpoint.Cause(err)
 	}
 	head = head[:n]
-	// An index is JSON by content, but it is opened by the reader of its shards.
-	if strings.HasSuffix(path, ".safetensors.index.json") {
-		return formats[0], nil
+	for _, f := range formats {
+		if f.IndexSuffix != "" && strings.HasSuffix(path, f.IndexSuffix) {
+			return f, nil
+		}
 	}
 	for _, f := range formats {
-		if f.match != nil && f.match(head) {
+		if f.Match != nil && f.Match(head) {
 			return f, nil
 		}
 	}
 	// If only the name claims a format, its reader gives the best error message.
 	for _, f := range formats {
-		if f.open != nil && f.hasSuffix(path) {
+		if f.Open != nil && f.HasSuffix(path) {
 			return f, nil
 		}
 	}
@@ -98,7 +99,7 @@ func findFile(path string) (*format, error) {
 }
 
 // findFolder returns the first format of the table of which the folder holds a file.
-func findFolder(path string) (*format, error) {
+func findFolder(path string) (*checkpoint.Format, error) {
 	dir, err := os.Open(path)
 	if err != nil {
 		return nil, checkpoint.Cause(err)
@@ -111,20 +112,20 @@ func findFolder(path string) (*format, error) {
 	slices.Sort(names)
 	for _, f := range formats {
 		for _, name := range names {
-			if strings.HasPrefix(name, ".") || !f.hasSuffix(name) {
+			if strings.HasPrefix(name, ".") || !f.HasSuffix(name) {
 				continue
 			}
-			if f.open != nil {
+			if f.Open != nil {
 				return f, nil
 			}
 			// The content may be of another format than the name says.
 			if g, err := findFile(filepath.Join(path, name)); err == nil {
 				f = g
 			}
-			if f.open != nil {
-				return nil, checkpoint.Unsupportedf("%s is %s whatever its name says: name the file itself", checkpoint.Printable(name), f.name)
+			if f.Open != nil {
+				return nil, checkpoint.Unsupportedf("%s is %s whatever its name says: name the file itself", checkpoint.Printable(name), f.Name)
 			}
-			return nil, checkpoint.Unsupportedf("holds no safetensors file; %s is %s, which cannot be read: %s", checkpoint.Printable(name), f.name, f.hint)
+			return nil, checkpoint.Unsupportedf("holds no safetensors file; %s is %s, which cannot be read: %s", checkpoint.Printable(name), f.Name, f.Hint)
 		}
 	}
 	return nil, checkpoint.NotFoundf("no checkpoint in the folder, want *.safetensors")

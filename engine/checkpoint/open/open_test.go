@@ -203,11 +203,11 @@ func TestPermission(t *testing.T) {
 // TestFormats checks the table: every format without a reader must have a hint.
 func TestFormats(t *testing.T) {
 	for _, f := range formats {
-		if (f.open == nil) == (f.hint == "") {
-			t.Errorf("%s: want either a reader or a hint", f.name)
+		if (f.Open == nil) == (f.Hint == "") {
+			t.Errorf("%s: want either a reader or a hint", f.Name)
 		}
-		if f.match == nil && len(f.suffixes) == 0 {
-			t.Errorf("%s: can never be recognised", f.name)
+		if f.Match == nil && len(f.Suffixes) == 0 {
+			t.Errorf("%s: can never be recognised", f.Name)
 		}
 	}
 }
