@@ -6,12 +6,20 @@
 // [DefaultOptions], and read the [Row] of each layer and level, or hand the
 // [Result] to package report. The example below is complete.
 //
+// The steps can be had one by one: [Describe] makes a [Plan], which can be written to a
+// file and divided with [Plan.Split]; [Run] analyses it and hands each row to a [Sink] as
+// it is finished; [Merge] makes tables of the rows of one run or of many. Package results
+// keeps all of it in a folder.
+//
+// The pieces alone are quant.Apply (quantize a slice), spectrum.Of (the spectrum of a
+// matrix) and powerlaw.FitTail (the fit of a spectrum).
+//
 // # What is computed
 //
 // For every weight matrix W and every level, the weights are quantized and
 // dequantized at once (package quant), all eigenvalues of W^T W are computed
 // (package spectrum), a power law is fitted to their tail (package powerlaw), and
-// WeightWatcher's metrics follow. Names and definitions are those of WeightWatcher
+// WeightWatcher's metrics follow (package metric). Names and definitions are those of WeightWatcher
 // 0.7.5.5, and the numbers agree with it to rounding, with these differences:
 //
 //   - A failed fit has no exponent (NaN), not -1, and so is in no mean; an

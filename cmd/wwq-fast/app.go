@@ -34,8 +34,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // signals returns a context that the first SIGINT or SIGTERM cancels: the layers in
-// work are finished, which can take a while, and what there is is written. A second
-// one ends the process at once.
+// progress are finished, which can take a while, and all finished rows are written. A
+// second signal ends the process at once.
 func signals(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := make(chan os.Signal, 2)
@@ -49,7 +49,7 @@ func signals(stderr io.Writer) (context.Context, func()) {
 		if s == syscall.SIGTERM {
 			cause, code = cli.ErrTerminated, cli.Terminated
 		}
-		fmt.Fprintln(stderr, "wwq-fast: finishing the layers in work, then stopping; once more to stop at once, without results")
+		fmt.Fprintln(stderr, "wwq-fast: stopping when the layers in progress are finished; press Ctrl-C again to stop now, without results")
 		cancel(cause)
 		<-c
 		os.Exit(code)

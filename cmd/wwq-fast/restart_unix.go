@@ -16,16 +16,17 @@ const restarted = "WWQ_RESTARTED"
 
 // chooseKernels starts the process again with OPENBLAS_CORETYPE set, if OpenBLAS
 // does not know this processor and fell back to slow kernels, or if results are to be
-// reproducible and it does not run the kernels for that. The variable is read when the
-// library loads, long before main, so there is no other way. What the user has set
-// stands; that it is not reproducible, the engine finds.
+// reproducible and it does not run the kernels for that. OpenBLAS reads the variable when
+// it is loaded, before main, so the process must be started again. A value that the user
+// has set is kept; engine.Run refuses it if results would not be reproducible.
 func chooseKernels(t *cli.Terminal, reproducible bool) error {
 	env := engine.Env()
 	better := wantedCore(&env, reproducible)
 	if better == "" || os.Getenv("OPENBLAS_CORETYPE") != "" || os.Getenv(restarted) != "" {
 		return nil
 	}
-	// Set, not appended: of two entries in an environment the first one counts.
+	// Setenv replaces an entry. If one were appended to os.Environ() instead, the first
+	// of the two would count.
 	os.Setenv("OPENBLAS_CORETYPE", better)
 	os.Setenv(restarted, "1")
 	self, err := os.Executable()
