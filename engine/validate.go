@@ -20,7 +20,8 @@ type Check struct {
 	Scale  float64 // step between values; NaN where steps differ
 	Errors quant.Errors
 	Values int // different values that the level allows
-	// MaxError is the largest error in steps: at most a half, but for rounding.
+	// MaxError is the largest error in steps: at most a half, but for rounding. It is NaN
+	// where steps differ, and so is RMSError.
 	MaxError float64
 	// RMSError is the root mean square error in steps: 1/sqrt(12) = 0.2887 for
 	// weights that spread over many steps, at most a half for any.
@@ -118,6 +119,7 @@ func (c *Check) judge(r quant.Range) {
 		c.fail("%d different values, the level has %d", e.Unique, c.Values)
 	}
 	if math.IsNaN(c.Scale) {
+		c.MaxError, c.RMSError = math.NaN(), math.NaN()
 		return
 	}
 	if c.Scale == 0 {

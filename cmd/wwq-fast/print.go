@@ -70,11 +70,14 @@ func kernels(e *engine.Environment) string {
 	return fmt.Sprintf(" (%s, %s kernels)", e.Library.Library, e.Library.Core)
 }
 
-func cell(x float64) string {
+func cell(x float64) string { return numberCell("%.3f", x) }
+
+// numberCell formats a number, which may not exist.
+func numberCell(format string, x float64) string {
 	if math.IsNaN(x) {
 		return "–"
 	}
-	return fmt.Sprintf("%.3f", x)
+	return fmt.Sprintf(format, x)
 }
 
 // jsonLines writes one object a line. Numbers that do not exist are null.

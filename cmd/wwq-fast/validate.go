@@ -80,8 +80,8 @@ func (v *validation) run(c *ucli.Context) error {
 			failed++
 		}
 		w.AppendRow(table.Row{
-			cli.OneLine(k.Tensor), k.Level.Name(), k.Errors.Unique, k.Values, fmt.Sprintf("%.6g", k.Scale),
-			fmt.Sprintf("%.4f", k.MaxError), fmt.Sprintf("%.4f", k.RMSError), fmt.Sprintf("%.2f", k.Errors.SNR), verdict,
+			cli.OneLine(k.Tensor), k.Level.Name(), k.Errors.Unique, k.Values, numberCell("%.6g", k.Scale),
+			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", k.Errors.SNR), verdict,
 		})
 	}
 	if _, err := fmt.Fprintf(t.Out, "%s\n%d checks, %d failed\n", w.Render(), len(checks), failed); err != nil {
