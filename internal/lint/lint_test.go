@@ -2,9 +2,9 @@
 package lint
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,112 +13,6 @@ import (
 	"strings"
 	"testing"
 )
-
-const module = "github.com/wwq-fast/wwq-fast"
-
-// A pkg is what go list says of a package.
-type pkg struct {
-	ImportPath string
-	Imports    []string
-	CgoFiles   []string
-}
-
-func list(t *testing.T) []pkg {
-	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,CgoFiles", module+"/...")
-	cmd.Dir = "../.."
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []pkg
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-	}
-}
-
-// forbidden says what packages below a path must not import, directly.
-var forbidden = []struct{ below, imports, reason string }{
-	{"engine", "cmd/wwq-fast/internal/cli", "the engine knows no terminals"},
-	{"engine", "github.com/urfave/cli/v2", "the engine knows no command line"},
-	{"engine", "github.com/jedib0t/go-pretty", "the engine knows no terminals"},
-	{"engine", "golang.org/x/term", "the engine knows no terminals"},
-	{"engine", "log", "errors and warnings are returned, not logged"},
-	{"engine", "cmd", "the engine is the library"},
-	{"engine/quant", "cblas", "quantizing needs no linear algebra"},
-	{"engine/quant", "lapack", "quantizing needs no linear algebra"},
-	{"engine/powerlaw", "engine", "a fit is of numbers"},
-	{"engine/powerlaw", "cblas", "a fit is of numbers"},
-	{"engine/powerlaw", "lapack", "a fit is of numbers"},
-	{"engine/spectrum", "engine/checkpoint", "a spectrum is of a matrix, wherever it comes from"},
-	{"engine/spectrum", "engine/powerlaw", "a spectrum is there before the fit"},
-	{"engine/checkpoint", "cblas", "reading needs no linear algebra"},
-	{"engine/checkpoint", "lapack", "reading needs no linear algebra"},
-	{"engine/report", "cblas", "reports compute nothing"},
-	{"engine/report", "lapack", "reports compute nothing"},
-	{"engine/report", "engine/checkpoint/", "reports read results, not files"},
-	{"cblas", "engine", "the bindings serve the engine"},
-	{"cblas", "lapack", "BLAS lies below LAPACK"},
-	{"lapack", "engine", "the bindings serve the engine"},
-	{"cmd", "cblas", "commands ask the engine"},
-	{"cmd", "lapack", "commands ask the engine"},
-	{"internal", "engine/spectrum", "helpers know no matrices"},
-}
-
-// under reports whether path is dir or below it; a dir ending in a slash means
-// only what is below.
-func under(path, dir string) bool {
-	if strings.HasSuffix(dir, "/") {
-		return strings.HasPrefix(path, dir)
-	}
-	return path == dir || strings.HasPrefix(path, dir+"/")
-}
-
-func TestImports(t *testing.T) {
-	for _, p := range list(t) {
-		rel := strings.TrimPrefix(p.ImportPath, module+"/")
-		for _, rule := range forbidden {
-			if !under(rel, rule.below) {
-				continue
-			}
-			for _, i := range p.Imports {
-				if under(strings.TrimPrefix(i, module+"/"), rule.imports) && !under(rel, rule.imports) {
-					t.Errorf("%s imports %s: %s", rel, i, rule.reason)
-				}
-			}
-		}
-	}
-}
-
-// cgo lists the leaf packages that may import "C".
-var cgo = []string{"cblas", "lapack", "internal/kernel", "internal/intgram", "internal/modp", "internal/twostage"}
-
-// TestCgo holds import "C" to leaf packages.
-func TestCgo(t *testing.T) {
-	for _, p := range list(t) {
-		rel := strings.TrimPrefix(p.ImportPath, module+"/")
-		if len(p.CgoFiles) > 0 && !slices.Contains(cgo, rel) {
-			t.Errorf("%s imports C", rel)
-		}
-	}
-}
-
-// TestTestSuites keeps conformance suites out of what is shipped.
-func TestTestSuites(t *testing.T) {
-	for _, p := range list(t) {
-		for _, i := range p.Imports {
-			if strings.HasPrefix(i, module) && strings.HasPrefix(filepath.Base(i), "test") {
-				t.Errorf("%s imports %s outside of tests", p.ImportPath, i)
-			}
-		}
-	}
-}
 
 // each calls f for every file of the repository that git would track.
 func each(t *testing.T, f func(path string, data []byte)) {
@@ -154,7 +48,7 @@ func TestBLASFlags(t *testing.T) {
 
 // TestLongFiles keeps source files to what one person can hold in mind.
 func TestLongFiles(t *testing.T) {
-	const limit = 600
+	const limit = 500
 	each(t, func(path string, data []byte) {
 		if !slices.Contains([]string{".go", ".c", ".h", ".sh"}, filepath.Ext(path)) {
 			return
@@ -163,6 +57,89 @@ func TestLongFiles(t *testing.T) {
 			t.Errorf("%s has %d lines, more than %d", path, n, limit)
 		}
 	})
+}
+
+// A function in a source file, with its length in lines.
+type function struct {
+	name  string
+	lines int
+}
+
+// TestLongFunctions keeps functions outside of tests to a page or two.
+func TestLongFunctions(t *testing.T) {
+	const limit = 80
+	counted := map[string]int{}
+	each(t, func(path string, data []byte) {
+		var all []function
+		switch ext := filepath.Ext(path); {
+		case ext == ".go" && !strings.HasSuffix(path, "_test.go"):
+			all = goFunctions(t, path, data)
+		case ext == ".c" || ext == ".h":
+			all = cFunctions(string(data))
+		}
+		counted[filepath.Ext(path)] += len(all)
+		for _, f := range all {
+			if f.lines > limit {
+				t.Errorf("%s: %s has %d lines, more than %d", path, f.name, f.lines, limit)
+			}
+		}
+	})
+	if counted[".go"] < 500 || counted[".c"] < 50 || counted[".h"] < 50 {
+		t.Errorf("functions are overlooked: only %v", counted)
+	}
+}
+
+func goFunctions(t *testing.T, path string, data []byte) (all []function) {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, data, 0)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return nil
+	}
+	for _, d := range file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok {
+			all = append(all, function{f.Name.Name, files.Position(f.End()).Line - files.Position(f.Pos()).Line + 1})
+		}
+	}
+	return all
+}
+
+// cFunctions finds the functions of a C file as clang-format leaves it: the first line
+// begins in column 0, and so does the closing brace, which has a line to itself.
+func cFunctions(source string) (all []function) {
+	start := regexp.MustCompile(`^[A-Za-z_].*\(`)
+	name, first, body := "", 0, false
+	for i, line := range strings.Split(source, "\n") {
+		if name == "" && start.MatchString(line) {
+			name, first, body = line, i, false
+		}
+		if name == "" {
+			continue
+		}
+		body = body || strings.HasSuffix(line, "{")
+		switch {
+		case line == "}" || !body && strings.HasSuffix(line, "}"):
+			all = append(all, function{name, i - first + 1})
+			name = ""
+		case !body && strings.HasSuffix(line, ";"), line == "};": // a declaration, a table
+			name = ""
+		}
+	}
+	return all
+}
+
+// TestFunctionLength: the lengths that the two counters find.
+func TestFunctionLength(t *testing.T) {
+	c := "static int f(int a,\n             int b) {\n    return a;\n\n}\n\nint g(void);\nvoid h(int a,\n       int b);\nint k(void) { return 1; }\n\nvoid FN(m)(void) {\n}\n"
+	got := cFunctions(c)
+	want := []function{{"static int f(int a,", 5}, {"int k(void) { return 1; }", 1}, {"void FN(m)(void) {", 2}}
+	if !slices.Equal(got, want) {
+		t.Errorf("C: got %v, want %v", got, want)
+	}
+	if got := goFunctions(t, "x.go", []byte("package x\n\n// f is.\nfunc f() {\n}\n")); !slices.Equal(got, []function{{"f", 2}}) {
+		t.Errorf("Go: got %v", got)
+	}
 }
 
 // TestUnfinished finds marks of unfinished work.
