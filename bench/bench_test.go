@@ -134,16 +134,10 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunEach(t *testing.T) {
-	cfg, ctx := tiny(t), t.Context()
-	for name, run := range map[string]func() (Report, error){
-		"gram":        func() (Report, error) { return RunGram(ctx, cfg.Gram) },
-		"eigenvalues": func() (Report, error) { return RunEigenvalues(ctx, cfg.Eigenvalues) },
-		"quantize":    func() (Report, error) { return RunQuantize(ctx, cfg.Quantize) },
-		"fit":         func() (Report, error) { return RunFit(ctx, cfg.Fit) },
-		"read":        func() (Report, error) { return RunRead(ctx, cfg.Read) },
-		"whole":       func() (Report, error) { return RunWhole(ctx, cfg.Whole) },
-	} {
-		report, err := run()
+	for _, name := range Names() {
+		cfg := tiny(t)
+		cfg.Suites = []string{name}
+		report, err := Run(t.Context(), cfg)
 		if err != nil || len(report.Results) == 0 || report.Results[0].Suite != name {
 			t.Errorf("%s: %d results, %v", name, len(report.Results), err)
 		}

@@ -8,7 +8,11 @@ import (
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
-// EigenvaluesConfig configures [RunEigenvalues].
+// EigenvaluesConfig configures the suite eigenvalues.
+//
+// The suite eigenvalues times all eigenvalues, without vectors, of the Gram matrices of
+// matrices with heavy-tailed rows. Rates count 4/3 n³ flops, those of the reduction to
+// tridiagonal form, whichever algorithm the backend has.
 type EigenvaluesConfig struct {
 	Timing
 	Backends []string // of package lapack
@@ -32,17 +36,6 @@ func FullEigenvaluesConfig() EigenvaluesConfig {
 	c := DefaultEigenvaluesConfig()
 	c.Orders = append(c.Orders, 4096)
 	return c
-}
-
-// RunEigenvalues times all eigenvalues, without vectors, of the Gram matrices of
-// matrices with heavy-tailed rows. Rates count 4/3 n³ flops, those of the reduction to
-// tridiagonal form, whichever algorithm the backend has.
-func RunEigenvalues(ctx context.Context, cfg EigenvaluesConfig) (Report, error) {
-	s, err := cfg.suite()
-	if err != nil {
-		return Report{}, err
-	}
-	return s.run(ctx)
 }
 
 func (c EigenvaluesConfig) suite() (*suite, error) {

@@ -10,7 +10,14 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/powerlaw"
 )
 
-// FitConfig configures [RunFit].
+// FitConfig configures the suite fit.
+//
+// The suite fit times powerlaw.Scan on one core, as "scan", and, as "direct", a fit in Go that
+// computes every distance. How many distances the scan can skip depends on the spectrum:
+//
+//	heavy      Pareto, density exponent 3: a power law throughout
+//	mp         Marchenko-Pastur, ratio 1/2: the spectrum of noise, no power law
+//	lognormal  sigma 1.5: bends everywhere
 type FitConfig struct {
 	Timing
 	Spectra []string // "heavy", "mp", "lognormal"
@@ -33,20 +40,6 @@ func FullFitConfig() FitConfig {
 	c := DefaultFitConfig()
 	c.DirectLimit = 16384
 	return c
-}
-
-// RunFit times powerlaw.Scan on one core, as "scan", and, as "direct", a fit in Go that
-// computes every distance. How many distances the scan can skip depends on the spectrum:
-//
-//	heavy      Pareto, density exponent 3: a power law throughout
-//	mp         Marchenko-Pastur, ratio 1/2: the spectrum of noise, no power law
-//	lognormal  sigma 1.5: bends everywhere
-func RunFit(ctx context.Context, cfg FitConfig) (Report, error) {
-	s, err := cfg.suite()
-	if err != nil {
-		return Report{}, err
-	}
-	return s.run(ctx)
 }
 
 func (c FitConfig) suite() (*suite, error) {

@@ -16,7 +16,10 @@ import (
 // products.
 type Shape struct{ N, K int }
 
-// GramConfig configures [RunGram].
+// GramConfig configures the suite gram.
+//
+// The suite gram times C = AᵀA of a row-major K×N matrix, upper triangle, in one call.
+// Rates count N²K flops: N(N+1)/2 sums of K products.
 type GramConfig struct {
 	Timing
 	Backends []string // of package cblas
@@ -51,16 +54,6 @@ func FullGramConfig() GramConfig {
 	c := DefaultGramConfig()
 	c.Shapes = append(c.Shapes, Shape{4096, 4096})
 	return c
-}
-
-// RunGram times C = AᵀA of a row-major K×N matrix, upper triangle, in one call.
-// Rates count N²K flops: N(N+1)/2 sums of K products.
-func RunGram(ctx context.Context, cfg GramConfig) (Report, error) {
-	s, err := cfg.suite()
-	if err != nil {
-		return Report{}, err
-	}
-	return s.run(ctx)
 }
 
 func (c GramConfig) suite() (*suite, error) {

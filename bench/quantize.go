@@ -10,7 +10,20 @@ import (
 	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
-// QuantizeConfig configures [RunQuantize].
+// QuantizeConfig configures the suite quantize.
+//
+// The suite quantize times the loops over weights on one core:
+//
+//	copy       the built-in copy of float32
+//	symmetric  kernel.QuantizeSymmetric
+//	panel      decode bfloat16, quantize, round to bfloat16, panel by panel, as the
+//	           engine does
+//
+// Rates count the bytes that must be read and written once: 4+4 per weight for copy and
+// symmetric, 2+4 for panel. The bytes that pass between the steps of a panel are not
+// counted, because they should stay in the cache. Speeds are relative to the copy. A copy
+// of a large set may use stores that bypass the cache and so need not read the memory
+// that it overwrites; the other loops have no such stores.
 type QuantizeConfig struct {
 	Timing
 	Bits int // bits of the symmetric level
@@ -34,26 +47,6 @@ func FullQuantizeConfig() QuantizeConfig {
 	c := DefaultQuantizeConfig()
 	c.Rounds, c.MaxRounds = 15, 101
 	return c
-}
-
-// RunQuantize times the loops over weights on one core:
-//
-//	copy       the built-in copy of float32
-//	symmetric  kernel.QuantizeSymmetric
-//	panel      decode bfloat16, quantize, round to bfloat16, panel by panel, as the
-//	           engine does
-//
-// Rates count the bytes that must be read and written once: 4+4 per weight for copy and
-// symmetric, 2+4 for panel. The bytes that pass between the steps of a panel are not
-// counted, because they should stay in the cache. Speeds are relative to the copy. A copy
-// of a large set may use stores that bypass the cache and so need not read the memory
-// that it overwrites; the other loops have no such stores.
-func RunQuantize(ctx context.Context, cfg QuantizeConfig) (Report, error) {
-	s, err := cfg.suite()
-	if err != nil {
-		return Report{}, err
-	}
-	return s.run(ctx)
 }
 
 func (c QuantizeConfig) suite() (*suite, error) {

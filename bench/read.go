@@ -9,7 +9,12 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
 )
 
-// ReadConfig configures [RunRead].
+// ReadConfig configures the suite read.
+//
+// The suite read times two ways to read a safetensors file: "safetensors" opens it and reads
+// every tensor into a buffer that is reused; "pread" reads the same byte ranges with plain
+// reads. The file is in the page cache after the first run, which is not counted. Rates
+// count the bytes of the tensors once.
 type ReadConfig struct {
 	Timing
 	Model SyntheticConfig
@@ -29,18 +34,6 @@ func FullReadConfig() ReadConfig {
 	c := DefaultReadConfig()
 	c.Model.Blocks = 32
 	return c
-}
-
-// RunRead times two ways to read a safetensors file: "safetensors" opens it and reads
-// every tensor into a buffer that is reused; "pread" reads the same byte ranges with plain
-// reads. The file is in the page cache after the first run, which is not counted. Rates
-// count the bytes of the tensors once.
-func RunRead(ctx context.Context, cfg ReadConfig) (Report, error) {
-	s, err := cfg.suite()
-	if err != nil {
-		return Report{}, err
-	}
-	return s.run(ctx)
 }
 
 func (c ReadConfig) suite() (*suite, error) {

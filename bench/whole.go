@@ -14,7 +14,12 @@ import (
 	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
-// WholeConfig configures [RunWhole].
+// WholeConfig configures the suite whole.
+//
+// The suite whole times engine.Analyze on synthetic checkpoints in the page cache: reading,
+// quantizing, error statistics, Gram matrices, eigenvalues and fits of every layer and
+// level. A BLAS call has one thread in it, whatever Threads is, because layers run in
+// parallel. A layer-level is one matrix at one level.
 type WholeConfig struct {
 	Timing
 	Models []SyntheticConfig
@@ -65,18 +70,6 @@ func FullWholeConfig() WholeConfig {
 	large.Hidden, large.KV, large.MLP, large.Blocks = 4096, 1024, 14336, 1
 	c.Models = append(c.Models, large)
 	return c
-}
-
-// RunWhole times engine.Analyze on synthetic checkpoints in the page cache: reading,
-// quantizing, error statistics, Gram matrices, eigenvalues and fits of every layer and
-// level. A BLAS call has one thread in it, whatever Threads is, because layers run in
-// parallel. A layer-level is one matrix at one level.
-func RunWhole(ctx context.Context, cfg WholeConfig) (Report, error) {
-	s, err := cfg.suite()
-	if err != nil {
-		return Report{}, err
-	}
-	return s.run(ctx)
 }
 
 func (c WholeConfig) suite() (*suite, error) {

@@ -52,15 +52,7 @@ writes CSV tables, a report, pictures and run.json to the output folder.`,
 }
 
 func (a *analysis) run(c *ucli.Context) error {
-	t, err := terminal(c)
-	if err != nil {
-		return err
-	}
-	arg, err := oneArgument(c, "model")
-	if err != nil {
-		return err
-	}
-	opts, err := optionsOf(a.groups()...)
+	t, arg, opts, err := begin(c, a.groups()...)
 	if err != nil {
 		return err
 	}

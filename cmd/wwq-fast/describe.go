@@ -40,15 +40,7 @@ func describeCommand() *ucli.Command {
 }
 
 func (d *description) run(c *ucli.Context) error {
-	t, err := terminal(c)
-	if err != nil {
-		return err
-	}
-	arg, err := oneArgument(c, "model")
-	if err != nil {
-		return err
-	}
-	opts, err := optionsOf(d.groups()...)
+	t, arg, opts, err := begin(c, d.groups()...)
 	if err != nil {
 		return err
 	}

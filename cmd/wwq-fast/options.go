@@ -48,6 +48,19 @@ func optionsOf(groups ...flagGroup) (engine.Options, error) {
 	return o, nil
 }
 
+// begin does what every command on a model begins with: the terminal, the name of the
+// model, the options.
+func begin(c *ucli.Context, groups ...flagGroup) (t *cli.Terminal, model string, o engine.Options, err error) {
+	if t, err = terminal(c); err != nil {
+		return nil, "", o, err
+	}
+	if model, err = oneArgument(c, "model"); err != nil {
+		return nil, "", o, err
+	}
+	o, err = optionsOf(groups...)
+	return t, model, o, err
+}
+
 // layerFlags choose layers by name, and say which are quantized.
 type layerFlags struct {
 	layers                          ucli.StringSlice

@@ -42,15 +42,7 @@ source is one file.`,
 }
 
 func (q *quantization) run(c *ucli.Context) error {
-	t, err := terminal(c)
-	if err != nil {
-		return err
-	}
-	arg, err := oneArgument(c, "model")
-	if err != nil {
-		return err
-	}
-	opts, err := optionsOf(q.groups()...)
+	t, arg, opts, err := begin(c, q.groups()...)
 	if err != nil {
 		return err
 	}

@@ -170,9 +170,3 @@ func Matrices(data []byte, enc checkpoint.Encoding, rows, cols, count int) []Ten
 	}
 	return all
 }
-
-// Size returns how many bytes the rows×cols matrices of an encoding take.
-func Size(enc checkpoint.Encoding, rows, cols int) int64 {
-	weights, bytes := enc.Block()
-	return int64(rows) * int64(cols) / int64(weights) * int64(bytes)
-}

@@ -48,7 +48,7 @@ func stored(enc checkpoint.Encoding, rows, cols int) (*Tensor, []float32) {
 			w[i] = float32(math.Round(rng.NormFloat64()*100)) / 1024
 		}
 		d, _ := checkpoint.ParseDType(enc.Name())
-		t.Data = make([]byte, Size(enc, rows, cols))
+		t.Data = make([]byte, n*d.Bits()/8)
 		d.Encode(t.Data, w)
 	}
 	w := make([]float32, n)
