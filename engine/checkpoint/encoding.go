@@ -24,7 +24,7 @@ type Encoding interface {
 	Decode(dst []float32, src []byte)
 }
 
-// A WideEncoding holds weights that float32 cannot hold.
+// A WideEncoding holds weights that float32 cannot hold, one in a block.
 type WideEncoding interface {
 	Encoding
 	// DecodeWide writes the weights of the whole blocks in src to dst, exactly.

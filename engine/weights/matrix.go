@@ -120,9 +120,10 @@ type wideMatrix struct{ *matrix }
 
 func (m *wideMatrix) Panel64(dst []float64, first, count int) {
 	t, enc := m.t, m.t.Encoding.(checkpoint.WideEncoding)
-	perBlock, bytes := enc.Block()
+	_, bytes := enc.Block() // of one weight: a wide encoding is a plain type
 	decode := func(dst []float64, from int) {
-		enc.DecodeWide(dst, t.Data[from/perBlock*bytes:][:len(dst)/perBlock*bytes])
+		from += t.first
+		enc.DecodeWide(dst, t.Data[from*bytes:][:len(dst)*bytes])
 	}
 	if t.Rows >= t.Cols {
 		decode(dst, first*t.Cols)

@@ -17,13 +17,16 @@ import (
 const pieceLength = 1 << 13
 
 // A Tensor is one matrix of stored weights, row after row. It is safe for concurrent
-// use as long as nobody writes to its bytes.
+// use as long as nobody writes to its bytes. Blocks of the encoding may cross from one
+// row into the next; the last one may be longer than the matrix.
 type Tensor struct {
 	Data       []byte
 	Encoding   checkpoint.Encoding
 	Rows, Cols int
 	// Bounds is the range of all weights, if known: Range returns it without a walk.
 	Bounds *quant.Range
+
+	first int // index of the first weight of the matrix among those of Data
 }
 
 // Dims returns the dimensions of the matrix.
@@ -57,9 +60,10 @@ func (t *Tensor) Each(align int, f func(p quant.Piece)) {
 
 // A walk goes over panels of a tensor, with a buffer that it keeps from panel to panel.
 type walk struct {
-	t     *Tensor
-	align int // columns at whose multiples a row may be cut
-	buf   []float32
+	t      *Tensor
+	align  int // columns at whose multiples a row may be cut
+	buf    []float32
+	blocks []float32 // whole blocks, of which a piece is a part
 }
 
 // panel calls f for the pieces of rows×cols weights from (row, col) on.
@@ -84,7 +88,7 @@ func (w *walk) run(row, count, length int, f func(p quant.Piece)) {
 	for at := 0; at < count; at += length {
 		n := min(length, count-at)
 		from := row*t.Cols + at
-		t.decode(w.buf[:n], from)
+		w.decode(w.buf[:n], from)
 		f(quant.Piece{W: w.buf[:n], Row: from / t.Cols, Col: from % t.Cols, Width: t.Cols})
 	}
 }
@@ -112,7 +116,7 @@ func (w *walk) rows(row, rows, col, cols, length int, f func(p quant.Piece)) {
 			if have == 0 {
 				p.Row, p.Col = i, col+j
 			}
-			t.decode(w.buf[have:have+n], i*t.Cols+col+j)
+			w.decode(w.buf[have:have+n], i*t.Cols+col+j)
 			have += n
 			j += n
 		}
@@ -120,11 +124,22 @@ func (w *walk) rows(row, rows, col, cols, length int, f func(p quant.Piece)) {
 	flush()
 }
 
-// decode writes the len(dst) weights from index from on to dst. Both must be multiples
-// of the weights of a block.
-func (t *Tensor) decode(dst []float32, from int) {
-	weights, bytes := t.Encoding.Block()
-	t.Encoding.Decode(dst, t.Data[from/weights*bytes:][:len(dst)/weights*bytes])
+// decode writes the len(dst) weights from index from of the matrix on to dst.
+func (w *walk) decode(dst []float32, from int) {
+	enc, data := w.t.Encoding, w.t.Data
+	weights, bytes := enc.Block()
+	from += w.t.first
+	first, last := from/weights, (from+len(dst)+weights-1)/weights
+	stored := data[first*bytes : last*bytes]
+	if n := (last - first) * weights; n != len(dst) {
+		if len(w.blocks) < n {
+			w.blocks = make([]float32, n)
+		}
+		enc.Decode(w.blocks[:n], stored)
+		copy(dst, w.blocks[from-first*weights:])
+		return
+	}
+	enc.Decode(dst, stored)
 }
 
 func lcm(a, b int) int {
@@ -140,10 +155,10 @@ func lcm(a, b int) int {
 func Slices(data []byte, enc checkpoint.Encoding, rows, cols, slices int) []Tensor {
 	weights, size := enc.Block()
 	if weights > 1 { // blocks run across slices: take them apart
-		decoded := make([]float32, rows*cols*slices)
+		decoded := make([]float32, len(data)/size*weights)
 		enc.Decode(decoded, data)
-		data = make([]byte, 4*len(decoded))
-		checkpoint.F32.Encode(data, decoded)
+		data = make([]byte, 4*rows*cols*slices)
+		checkpoint.F32.Encode(data, decoded[:rows*cols*slices])
 		enc, size = checkpoint.F32.Encoding(), 4
 	}
 	gathered := make([]byte, len(data))
@@ -162,11 +177,9 @@ func Slices(data []byte, enc checkpoint.Encoding, rows, cols, slices int) []Tens
 // Matrices returns the matrices of a tensor stored as [count, rows, cols], such as the
 // experts of a layer, which share its data.
 func Matrices(data []byte, enc checkpoint.Encoding, rows, cols, count int) []Tensor {
-	weights, bytes := enc.Block()
-	size := rows * cols / weights * bytes
 	all := make([]Tensor, count)
 	for i := range all {
-		all[i] = Tensor{Data: data[i*size:][:size], Encoding: enc, Rows: rows, Cols: cols}
+		all[i] = Tensor{Data: data, Encoding: enc, Rows: rows, Cols: cols, first: i * rows * cols}
 	}
 	return all
 }

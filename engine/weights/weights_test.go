@@ -36,7 +36,7 @@ func stored(enc checkpoint.Encoding, rows, cols int) (*Tensor, []float32) {
 	n := rows * cols
 	t := &Tensor{Encoding: enc, Rows: rows, Cols: cols}
 	if b, ok := enc.(blocks); ok {
-		for range n / int(b) {
+		for range (n + int(b) - 1) / int(b) { // the last block may be longer
 			t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(rng.Float32()/64))
 			for range int(b) {
 				t.Data = append(t.Data, byte(rng.IntN(255)-127))
@@ -51,13 +51,14 @@ func stored(enc checkpoint.Encoding, rows, cols int) (*Tensor, []float32) {
 		t.Data = make([]byte, n*d.Bits()/8)
 		d.Encode(t.Data, w)
 	}
-	w := make([]float32, n)
+	perBlock, _ := enc.Block()
+	w := make([]float32, (n+perBlock-1)/perBlock*perBlock)
 	enc.Decode(w, t.Data)
-	return t, w
+	return t, w[:n]
 }
 
 // shapes are on both sides of the length of a piece, tall, wide and square.
-var shapes = [][2]int{{1, 64}, {64, 32}, {32, 96}, {300, 64}, {64, 320}, {3, 20000 - 20000%64}, {9000, 32}, {128, 128}, {96, 8256}}
+var shapes = [][2]int{{1, 64}, {64, 32}, {32, 96}, {300, 64}, {64, 320}, {3, 20000 - 20000%64}, {9000, 32}, {128, 128}, {96, 8256}, {37, 75}, {75, 37}, {3, 9001}, {9001, 3}}
 
 var encodings = []checkpoint.Encoding{checkpoint.F32.Encoding(), checkpoint.F16.Encoding(), checkpoint.BF16.Encoding(), checkpoint.F64.Encoding(), blocks(8), blocks(32)}
 
@@ -136,8 +137,8 @@ func panelOf[T float32 | float64](w []T, rows, cols, first, count int) []T {
 // as, as often as they are read, and the meter sees every weight once.
 func TestMatrix(t *testing.T) {
 	var buf Buffers
-	for _, enc := range encodings {
-		for _, s := range shapes {
+	for _, enc := range []checkpoint.Encoding{checkpoint.F32.Encoding(), checkpoint.BF16.Encoding(), blocks(8)} {
+		for _, s := range [][2]int{{300, 64}, {64, 320}, {128, 128}, {32, 8256}, {9000, 8}} {
 			rows, cols := s[0], s[1]
 			for _, level := range []string{"fp16", "8bit", "3bit", "2bit", "4bit-asym"} {
 				tensor, w := stored(enc, rows, cols)
@@ -271,7 +272,7 @@ func TestWide(t *testing.T) {
 // TestSlices: the slices of a convolution are gathered from their stored order, and the
 // matrices of a stack are parts of it, in every encoding.
 func TestSlices(t *testing.T) {
-	const rows, cols, count = 16, 8, 9
+	const rows, cols, count = 16, 7, 9
 	for _, enc := range encodings {
 		tensor, w := stored(enc, rows*cols, count*32)
 		all := Slices(tensor.Data, enc, rows*32, cols, count)
@@ -299,4 +300,51 @@ func decode(t *Tensor) []float32 {
 	var w []float32
 	t.Each(1, func(p quant.Piece) { w = append(w, p.W...) })
 	return w
+}
+
+// groups dequantizes groups of columns, each to its mean: what is parted has another one.
+type groups int
+
+func (g groups) Dequantize(dst []float32, p quant.Piece) {
+	p.EachRow(func(_, col, at, n int) {
+		if col%int(g) != 0 {
+			panic("a group is parted")
+		}
+		for from := at; from < at+n; from += int(g) {
+			end, sum := min(from+int(g), at+n), float32(0)
+			for _, v := range p.W[from:end] {
+				sum += v
+			}
+			for i := from; i < end; i++ {
+				dst[i] = sum / float32(end-from)
+			}
+		}
+	})
+}
+
+// TestGroups: weights that share parameters come to the quantizer together, in tall and in
+// wide matrices, also where groups do not divide a row.
+func TestGroups(t *testing.T) {
+	var buf Buffers
+	for _, enc := range []checkpoint.Encoding{checkpoint.BF16.Encoding(), blocks(8)} {
+		for _, s := range [][2]int{{3000, 40}, {40, 3000}, {896, 4864 / 4}, {33, 1000}, {700, 700}, {5, 9000}} {
+			for _, g := range []int{16, 32, 128} {
+				tensor, w := stored(enc, s[0]*8, s[1])
+				want := make([]float32, len(w))
+				for row := range s[0] * 8 {
+					groups(g).Dequantize(want[row*s[1]:][:s[1]], quant.Piece{W: w[row*s[1]:][:s[1]], Row: row, Width: s[1]})
+				}
+				m := Matrix(tensor, View{Quantizer: groups(g), Align: g}, &buf)
+				rows, cols := m.Dims()
+				length := spectrum.PanelLength(min(rows, cols), m.Align())
+				for first := 0; first < max(rows, cols); first += length {
+					count := min(length, max(rows, cols)-first)
+					panel := make([]float32, count*min(rows, cols))
+					if m.Panel(panel, first, count); !slices.Equal(panel, panelOf(want, rows, cols, first, count)) {
+						t.Fatalf("%s %d×%d in groups of %d: another panel from %d to %d", enc.Name(), rows, cols, g, first, first+count)
+					}
+				}
+			}
+		}
+	}
 }

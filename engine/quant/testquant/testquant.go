@@ -96,10 +96,15 @@ func Test(t *testing.T, name string, props Properties) {
 		if err != nil || back != recipe {
 			t.Errorf("%s reads back as %v, %v", s.Name(), back, err)
 		}
-		if large, small := s.BitsPerWeight(0, 0), s.BitsPerWeight(4, 256); !(large > 0) || small < large {
-			t.Errorf("%g bits a weight, %g in a small tensor", large, small)
-		}
 	})
+	TestScheme(t, s, props)
+}
+
+// TestScheme runs the suite on a scheme that Parse need not know.
+func TestScheme(t *testing.T, s quant.Scheme, props Properties) {
+	if large, small := s.BitsPerWeight(0, 0), s.BitsPerWeight(4, 256); !(large > 0) || small < large {
+		t.Errorf("%g bits a weight, %g in a small tensor", large, small)
+	}
 	t.Run("stored", func(t *testing.T) { testStored(t, s) })
 	t.Run("pieces", func(t *testing.T) { testPieces(t, s) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, s) })
