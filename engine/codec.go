@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
@@ -132,16 +134,81 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 		Type:   j.Type, Status: j.Status, Reason: j.Reason, Bytes: j.Worker,
 	}
 	for i, l := range j.Layers {
-		if l.Rows < 1 || l.Cols < 1 || l.Slices < 1 {
-			return fmt.Errorf("tensor %s: layer %d is %d times %d×%d", checkpoint.Quote(j.Name), i, l.Slices, l.Rows, l.Cols)
-		}
 		t.Layers = append(t.Layers, Layer{
 			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: i, DType: dtype,
 			Rows: l.Rows, Cols: l.Cols, Slices: l.Slices, Quantized: l.Quantized,
 		})
 	}
-	if (j.Status == Planned) != (len(j.Layers) > 0) && j.Status != Analysed && j.Status != Refused {
-		return fmt.Errorf("tensor %s: %s with %d layers", checkpoint.Quote(j.Name), j.Status, len(j.Layers))
+	if err := t.check(); err != nil {
+		return fmt.Errorf("tensor %s: %w", checkpoint.Quote(j.Name), err)
+	}
+	return nil
+}
+
+// statuses are all of them.
+var statuses = []Status{Planned, Analysed, Skipped, Refused}
+
+// check reports what no plan and no result has: layers are alike, and together all
+// elements of the tensor.
+func (t *TensorStatus) check() error {
+	withLayers := t.Status == Planned || t.Status == Analysed || t.Status == Refused
+	switch {
+	case !slices.Contains(statuses, t.Status):
+		return fmt.Errorf("unknown status %s", checkpoint.Quote(string(t.Status)))
+	case t.Size < 0 || t.Bytes < 0:
+		return fmt.Errorf("%d bytes, of a worker %d", t.Size, t.Bytes)
+	case withLayers != (len(t.Layers) > 0):
+		return fmt.Errorf("%s with %d layers", t.Status, len(t.Layers))
+	case len(t.Layers) == 0:
+		return nil
+	case !slices.Contains(LayerTypes, t.Type):
+		return fmt.Errorf("unknown layer type %s", checkpoint.Quote(string(t.Type)))
+	}
+	first, names := &t.Layers[0], map[string]bool{}
+	for i := range t.Layers {
+		l := &t.Layers[i]
+		if l.Rows != first.Rows || l.Cols != first.Cols || l.Slices != first.Slices || l.Quantized != first.Quantized {
+			return fmt.Errorf("layer %d is unlike layer 0", i)
+		}
+		if names[l.LongName] {
+			return fmt.Errorf("two layers are called %s", checkpoint.Quote(l.LongName))
+		}
+		names[l.LongName] = true
+	}
+	inLayers, ok := product(len(t.Layers), first.Slices, first.Rows, first.Cols)
+	elements, fits := product(t.Shape...)
+	if !ok || !fits || inLayers != elements || len(t.Layers) > 1 && first.Slices > 1 {
+		return fmt.Errorf("%d layers of %d times %d×%d in the shape %v", len(t.Layers), first.Slices, first.Rows, first.Cols, t.Shape)
+	}
+	return nil
+}
+
+// product returns the product of its arguments; ok is false if one is below 1 or the
+// product is beyond int.
+func product(factors ...int) (p int, ok bool) {
+	p = 1
+	for _, f := range factors {
+		if f < 1 || p > math.MaxInt/f {
+			return 0, false
+		}
+		p *= f
+	}
+	return p, true
+}
+
+// Validate reports the first thing in a plan that [Describe] does not make: a tensor that
+// is there twice, or one that is neither planned nor skipped.
+func (p *Plan) Validate() error {
+	seen := map[string]bool{}
+	for i := range p.Tensors {
+		t := &p.Tensors[i]
+		switch {
+		case seen[t.Name]:
+			return fmt.Errorf("tensor %s is in the plan twice", checkpoint.Quote(t.Name))
+		case t.Status != Planned && t.Status != Skipped:
+			return fmt.Errorf("tensor %s is %s in the plan", checkpoint.Quote(t.Name), t.Status)
+		}
+		seen[t.Name] = true
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	goreflect "reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -145,6 +146,12 @@ func TestCodecs(t *testing.T) {
 		AllMatrices: true, QuantizeEmbeddings: true, DequantDType: checkpoint.BF16, Threads: 3, Memory: 1 << 40,
 		Precision: spectrum.Single, Reproducible: true, BLAS: "gonum", LAPACK: "gonum", KeepEigenvalues: true,
 	}
+	for i := range goreflect.TypeFor[engine.Options]().NumField() {
+		// Progress is a function.
+		if f := goreflect.TypeFor[engine.Options]().Field(i); f.IsExported() && f.Name != "Progress" && goreflect.ValueOf(opts).Field(i).IsZero() {
+			t.Errorf("the option %s is zero: the test is not of it", f.Name)
+		}
+	}
 	data, err := json.Marshal(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +197,62 @@ func TestCodecs(t *testing.T) {
 	} {
 		if json.Unmarshal([]byte(bad), new(engine.TensorStatus)) == nil {
 			t.Errorf("%s was read", bad)
+		}
+	}
+}
+
+// TestForgedTensors: layers that are not those of the tensor are refused when they are
+// read, since work on them would go beyond its weights.
+func TestForgedTensors(t *testing.T) {
+	good := `{"name":"a","shape":[2,20,30],"type":"dense","status":"planned","layers":[` +
+		`{"longname":"a[0]","rows":20,"cols":30,"slices":1,"quantized":true},{"longname":"a[1]","rows":20,"cols":30,"slices":1,"quantized":true}]}`
+	if err := json.Unmarshal([]byte(good), new(engine.TensorStatus)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ old, new, says string }{
+		{`"planned"`, `"lost"`, `unknown status "lost"`},
+		{`"planned"`, `"skipped"`, "skipped with 2 layers"},
+		{`"dense"`, `"round"`, `unknown layer type "round"`},
+		{`"shape"`, `"bytes":-1,"shape"`, "-1 bytes"},
+		{`"shape"`, `"worker_bytes":-1,"shape"`, "of a worker -1"},
+		{`[2,20,30]`, `[2,20,31]`, "2 layers of 1 times 20×30 in the shape [2 20 31]"},
+		{`[2,20,30]`, `[-2,-20,30]`, "in the shape [-2 -20 30]"},
+		{`[2,20,30]`, `[2,20,30,4294967296,4294967296]`, "in the shape"},
+		{`"rows":20,"cols":30,"slices":1,"quantized":true}]`, `"rows":30,"cols":20,"slices":1,"quantized":true}]`, "layer 1 is unlike layer 0"},
+		{`"quantized":true}]`, `"quantized":false}]`, "layer 1 is unlike layer 0"},
+		{`a[1]`, `a[0]`, `two layers are called "a[0]"`},
+	} {
+		err := json.Unmarshal([]byte(strings.Replace(good, tc.old, tc.new, 1)), new(engine.TensorStatus))
+		if err == nil || !strings.Contains(err.Error(), tc.says) || !strings.Contains(err.Error(), `tensor "a"`) {
+			t.Errorf("%s: %v, want %s", tc.new, err, tc.says)
+		}
+	}
+	// Both slices and experts, with as many elements as the tensor.
+	both := strings.NewReplacer(`[2,20,30]`, `[4,20,30]`, `"slices":1`, `"slices":2`).Replace(good)
+	if err := json.Unmarshal([]byte(both), new(engine.TensorStatus)); err == nil {
+		t.Error("experts that are convolutions were read")
+	}
+}
+
+// TestForgedPlan: no run is of a plan that has a tensor twice, or one that is analysed.
+func TestForgedPlan(t *testing.T) {
+	m, opts := newMemory().add("a.weight", gaussian(1, 600), 20, 30), engine.DefaultOptions()
+	plan, err := engine.Describe(m, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plan.Validate(); err != nil {
+		t.Error(err)
+	}
+	analysed := plan.Tensors[0]
+	analysed.Status = engine.Analysed
+	for says, p := range map[string]*engine.Plan{
+		`tensor "a.weight" is in the plan twice`:    {Tensors: append(plan.Tensors[:1:1], plan.Tensors[0])},
+		`tensor "a.weight" is analysed in the plan`: {Tensors: []engine.TensorStatus{analysed}},
+	} {
+		outcome, err := engine.Run(context.Background(), m, p, opts, new(engine.Memory))
+		if err == nil || outcome != nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("error %v, want %s", err, says)
 		}
 	}
 }

@@ -62,6 +62,9 @@ func Run(ctx context.Context, src checkpoint.Source, plan *Plan, opts Options, s
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
+	if err := plan.Validate(); err != nil {
+		return nil, err
+	}
 	tensors, err := plan.resolve(src)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/internal/atomicfile"
 )
 
@@ -54,7 +55,7 @@ func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Op
 	for _, f := range src.Files {
 		w.run.Files = append(w.run.Files, File{f.Name, f.Size, f.HeaderSHA256})
 	}
-	w.run.RowFiles = []string{path.Join(rowsName, w.run.ID+".jsonl")}
+	w.run.RowFiles = []string{path.Join(rowsName, w.run.ID+rowsExt)}
 	w.temp = filepath.Join(dir, ".run-"+w.run.ID)
 	if err := w.create(); err != nil {
 		w.Discard()
@@ -142,13 +143,23 @@ func (w *Writer) Publish(render func(Add) error) error {
 		return err
 	}
 	if old != nil {
-		for _, name := range old.RowFiles {
-			if !slices.Contains(w.run.RowFiles, name) {
-				_ = os.Remove(filepath.Join(w.dir, filepath.FromSlash(name)))
-			}
-		}
+		w.remove(old.RowFiles)
 	}
 	return nil
+}
+
+// remove removes the files of rows of an earlier run.
+func (w *Writer) remove(names []string) {
+	root, err := os.OpenRoot(w.dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	for _, name := range names {
+		if !slices.Contains(w.run.RowFiles, name) {
+			_ = root.Remove(filepath.FromSlash(name))
+		}
+	}
 }
 
 func copyFile(out io.Writer, name string) error {
@@ -197,13 +208,19 @@ func Open(dir string) (*Run, *engine.Result, error) {
 		return nil, nil, err
 	}
 	plan := &engine.Plan{Tensors: run.Plan}
-	r := newReader(plan, run.Options.Levels)
+	levels := slices.SortedFunc(slices.Values(run.Options.Levels), quant.Compare)
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	r := newReader(plan, levels)
 	for _, name := range run.RowFiles {
-		if err := r.file(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+		if err := r.file(root, name); err != nil {
 			return nil, nil, err
 		}
 	}
-	res := &engine.Result{Source: run.source(), Options: run.Options, Levels: run.Options.Levels, Outcome: r.outcome(len(run.RowFiles))}
+	res := &engine.Result{Source: run.source(), Options: run.Options, Levels: levels, Outcome: r.outcome(len(run.RowFiles))}
 	res.Tensors, res.Rows = engine.Merge(plan, res.Levels, r.rows, r.records)
 	return run, res, nil
 }

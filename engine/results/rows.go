@@ -9,7 +9,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -74,12 +76,18 @@ func (v values) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+// maxCount is the largest number up to which float64 holds every integer.
+const maxCount = 1 << 53
+
 // UnmarshalJSON leaves out columns that this program does not know; those that it does
 // not find are NaN.
 func (v *values) UnmarshalJSON(data []byte) error {
 	var fields map[string]any
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
+	}
+	if fields == nil {
+		return errors.New("values are null")
 	}
 	*v = metric.None()
 	for name, field := range fields {
@@ -98,8 +106,11 @@ func (v *values) UnmarshalJSON(data []byte) error {
 			case "-inf":
 				(*v)[i] = math.Inf(-1)
 			default:
-				return fmt.Errorf("column %s: %v is no number", checkpoint.Quote(name), x)
+				return fmt.Errorf("column %s: %s is no number", checkpoint.Quote(name), checkpoint.Quote(fmt.Sprint(x)))
 			}
+		}
+		if x := (*v)[i]; metric.Columns()[i].Kind == metric.Count && !math.IsNaN(x) && !(x == math.Trunc(x) && math.Abs(x) <= maxCount) {
+			return fmt.Errorf("column %s: %g is no count", checkpoint.Quote(name), x)
 		}
 	}
 	return nil
@@ -124,6 +135,9 @@ type content struct {
 type reader struct {
 	layers map[layerKey]*engine.Layer
 	levels map[string]quant.Recipe
+	hashes map[string]string // of the tensors that rows or records name
+	alone  map[string]bool   // tensors that have a record, and so no rows
+	seen   map[rowKey]bool
 	content
 }
 
@@ -132,8 +146,16 @@ type layerKey struct {
 	layer  int
 }
 
+type rowKey struct {
+	layerKey
+	level string
+}
+
 func newReader(plan *engine.Plan, levels []quant.Recipe) *reader {
-	r := &reader{layers: map[layerKey]*engine.Layer{}, levels: map[string]quant.Recipe{}}
+	r := &reader{
+		layers: map[layerKey]*engine.Layer{}, levels: map[string]quant.Recipe{},
+		hashes: map[string]string{}, alone: map[string]bool{}, seen: map[rowKey]bool{},
+	}
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		for j := range ts.Layers {
@@ -149,25 +171,40 @@ func newReader(plan *engine.Plan, levels []quant.Recipe) *reader {
 // maxLineBytes bounds a line that is read.
 const maxLineBytes = 16 << 20
 
-// file reads one file of rows. A last line without its end is that of a writer that was
-// killed, and left out.
-func (r *reader) file(name string) error {
-	f, err := os.Open(name)
+// file reads one file of rows, which lies in the folder root. A last line without its end
+// is that of a writer that was killed, and left out.
+func (r *reader) file(root *os.Root, name string) error {
+	where := filepath.ToSlash(filepath.Join(root.Name(), filepath.FromSlash(name)))
+	info, err := root.Stat(filepath.FromSlash(name))
+	var errno syscall.Errno
+	switch {
+	case err != nil && !errors.As(err, &errno): // a link that leads out of the folder
+		return checkpoint.Corruptf("%s: %w", where, checkpoint.Cause(err))
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return checkpoint.Corruptf("%s: not a regular file", where)
+	}
+	f, err := root.Open(filepath.FromSlash(name))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	in := bufio.NewReaderSize(f, 1<<16)
+	in, ended := bufio.NewReaderSize(f, 1<<16), false
 	for n := 1; ; n++ {
 		text, err := readLine(in)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err == nil {
-			err = r.line(text)
+		case errors.As(err, &errno):
+			return fmt.Errorf("%s: line %d: %w", where, n, err)
+		case err == nil && ended:
+			err = errors.New("it follows the outcome")
+		case err == nil:
+			ended, err = r.line(text)
 		}
 		if err != nil {
-			return checkpoint.Corruptf("%s: line %d: %w", filepath.ToSlash(name), n, err)
+			return checkpoint.Corruptf("%s: line %d: %w", where, n, err)
 		}
 	}
 }
@@ -189,37 +226,71 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-func (r *reader) line(text []byte) error {
+// line takes in one line and reports whether it is the outcome, and so the last one.
+func (r *reader) line(text []byte) (ended bool, err error) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
-		return err
+		return false, err
+	}
+	parts := 0
+	for _, there := range []bool{l.Row != nil, l.Tensor != nil, l.Outcome != nil} {
+		if there {
+			parts++
+		}
 	}
 	switch {
+	case parts != 1:
+		return false, errors.New("neither a row nor a tensor nor an outcome, or more than one of them")
 	case l.Row != nil:
-		return r.row(l.Row)
+		return false, r.row(l.Row)
 	case l.Tensor != nil:
-		if r.layers[layerKey{l.Tensor.Name, 0}] == nil {
-			return fmt.Errorf("tensor %s is not in the plan", checkpoint.Quote(l.Tensor.Name))
-		}
-		r.records = append(r.records, engine.TensorRecord{Tensor: l.Tensor.Name, SHA256: l.Tensor.SHA256, Reason: l.Tensor.Reason})
-	case l.Outcome != nil:
-		r.outcomes = append(r.outcomes, *l.Outcome)
-	default:
-		return errors.New("neither a row nor a tensor nor an outcome")
+		return false, r.tensor(l.Tensor)
 	}
+	r.outcomes = append(r.outcomes, *l.Outcome)
+	return true, l.Outcome.check()
+}
+
+func (r *reader) tensor(l *tensorLine) error {
+	_, known := r.hashes[l.Name]
+	switch {
+	case r.layers[layerKey{l.Name, 0}] == nil:
+		return fmt.Errorf("tensor %s is not in the plan", checkpoint.Quote(l.Name))
+	case l.SHA256 == "":
+		return fmt.Errorf("tensor %s has no hash", checkpoint.Quote(l.Name))
+	case known:
+		return fmt.Errorf("tensor %s has rows, or a record, already", checkpoint.Quote(l.Name))
+	}
+	r.hashes[l.Name], r.alone[l.Name] = l.SHA256, true
+	r.records = append(r.records, engine.TensorRecord{Tensor: l.Name, SHA256: l.SHA256, Reason: l.Reason})
 	return nil
 }
 
+// statuses are those of rows that a writer writes.
+var statuses = []engine.RowStatus{engine.RowSuccess, engine.RowFailed, engine.RowDegenerate, engine.RowRefused}
+
 func (r *reader) row(l *rowLine) error {
-	layer, level := r.layers[layerKey{l.Tensor, l.Layer}], r.levels[l.Level]
+	key := rowKey{layerKey{l.Tensor, l.Layer}, l.Level}
+	layer, level := r.layers[key.layerKey], r.levels[l.Level]
+	hash, known := r.hashes[l.Tensor]
 	switch {
 	case layer == nil:
 		return fmt.Errorf("layer %d of tensor %s is not in the plan", l.Layer, checkpoint.Quote(l.Tensor))
 	case level == nil:
 		return fmt.Errorf("level %s is not among the options", checkpoint.Quote(l.Level))
+	case l.LongName != "" && l.LongName != layer.LongName:
+		return fmt.Errorf("layer %d of tensor %s is called %s", l.Layer, checkpoint.Quote(l.Tensor), checkpoint.Quote(l.LongName))
+	case r.seen[key] || r.alone[l.Tensor]:
+		return fmt.Errorf("layer %d of tensor %s at %s is there twice", l.Layer, checkpoint.Quote(l.Tensor), l.Level)
+	case l.SHA256 == "" || known && l.SHA256 != hash:
+		return fmt.Errorf("the hash of tensor %s is %s, in other rows %s", checkpoint.Quote(l.Tensor), checkpoint.Quote(l.SHA256), checkpoint.Quote(hash))
+	case !slices.Contains(statuses, l.Status):
+		return fmt.Errorf("unknown status %s", checkpoint.Quote(string(l.Status)))
+	case l.Seconds < 0 || l.Bytes < 0 || l.TraceError < 0:
+		return fmt.Errorf("%g seconds, %d bytes, error %g", l.Seconds, l.Bytes, l.TraceError)
 	case l.Values == nil:
 		return errors.New("a row without values")
 	}
+	r.seen[key], r.hashes[l.Tensor] = true, l.SHA256
 	r.rows = append(r.rows, engine.Row{
 		Layer: layer, Level: level, Status: l.Status, Reason: l.Reason, Values: l.Values,
 		SHA256: l.SHA256, Method: l.Method, TraceError: l.TraceError, Seconds: l.Seconds, Bytes: l.Bytes,

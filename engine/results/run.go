@@ -16,11 +16,16 @@
 package results
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
@@ -33,6 +38,7 @@ const version = 2
 const (
 	runName  = "run.json"
 	rowsName = "rows"
+	rowsExt  = ".jsonl"
 )
 
 // A Run is run.json.
@@ -89,9 +95,23 @@ func outcomeOf(o *engine.Outcome) Outcome {
 
 func (o *Outcome) engine() engine.Outcome {
 	return engine.Outcome{
-		Env: o.Environment, Started: o.Started, Elapsed: time.Duration(o.WallSeconds * float64(time.Second)),
+		Env: o.Environment, Started: o.Started, Elapsed: time.Duration(math.Round(o.WallSeconds * float64(time.Second))),
 		Threads: o.Threads, Workers: o.Workers, Interrupted: o.Interrupted, Warnings: o.Warnings,
 	}
+}
+
+// maxSeconds bounds the time of a run: about thirty years.
+const maxSeconds = 1e9
+
+// check reports what no writer writes.
+func (o *Outcome) check() error {
+	if !(o.WallSeconds >= 0 && o.WallSeconds <= maxSeconds) {
+		return fmt.Errorf("a run of %g seconds", o.WallSeconds)
+	}
+	if o.Threads < 0 || o.Workers < 0 {
+		return fmt.Errorf("a run on %d threads and %d layers at once", o.Threads, o.Workers)
+	}
+	return nil
 }
 
 // source returns what was analysed.
@@ -124,6 +144,9 @@ func readRun(dir string) (*Run, error) {
 		}
 		return nil, err
 	}
+	if !info.Mode().IsRegular() {
+		return nil, checkpoint.Corruptf("%s: not a regular file", name)
+	}
 	if info.Size() > maxRunBytes {
 		return nil, checkpoint.Corruptf("%s: %d bytes, above %d", name, info.Size(), maxRunBytes)
 	}
@@ -135,6 +158,10 @@ func readRun(dir string) (*Run, error) {
 		Version int `json:"v"`
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, checkpoint.Corruptf("%s: line %d: %w", name, 1+bytes.Count(data[:syntax.Offset], []byte{'\n'}), err)
+		}
 		return nil, checkpoint.Corruptf("%s: %w", name, err)
 	}
 	switch {
@@ -147,15 +174,41 @@ func readRun(dir string) (*Run, error) {
 	if err := json.Unmarshal(data, r); err != nil {
 		return nil, checkpoint.Corruptf("%s: %w", name, err)
 	}
-	for _, f := range r.RowFiles {
-		if !filepath.IsLocal(filepath.FromSlash(f)) {
-			return nil, checkpoint.Corruptf("%s: the file of rows %s is not below it", name, checkpoint.Quote(f))
-		}
-	}
-	if err := r.Options.Validate(); err != nil {
+	if err := r.check(); err != nil {
 		return nil, checkpoint.Corruptf("%s: %w", name, err)
 	}
 	return r, nil
+}
+
+// check reports what no writer writes.
+func (r *Run) check() error {
+	if len(r.RowFiles) == 0 {
+		return errors.New("no file of rows is named")
+	}
+	for i, f := range r.RowFiles {
+		// Publish removes the files of an earlier run: they must be files of rows.
+		if path.Clean(f) != f || path.Dir(f) != rowsName || path.Ext(f) != rowsExt || !filepath.IsLocal(filepath.FromSlash(f)) {
+			return fmt.Errorf("%s is no file of rows below it", checkpoint.Quote(f))
+		}
+		if slices.Contains(r.RowFiles[:i], f) {
+			return fmt.Errorf("the file of rows %s is named twice", checkpoint.Quote(f))
+		}
+	}
+	if err := r.Options.Validate(); err != nil {
+		return err
+	}
+	for i, l := range r.Options.Levels {
+		if slices.Contains(r.Options.Levels[:i], l) {
+			return fmt.Errorf("level %s is given twice", l.Name())
+		}
+	}
+	if err := (&engine.Plan{Tensors: r.Plan}).Validate(); err != nil {
+		return err
+	}
+	if r.Outcome != nil {
+		return r.Outcome.check()
+	}
+	return nil
 }
 
 // escapeGlob makes a path stand for itself in a glob.

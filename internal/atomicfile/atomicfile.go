@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // A Set collects new files under temporary names, which [Set.Commit] renames. The zero
@@ -25,12 +26,16 @@ type pending struct{ temp, path string }
 
 // Add writes a file that Commit moves to path: it makes the missing directories of
 // path, calls write with a buffered temporary file in the same directory, and syncs
-// that file. If Add fails it removes the temporary file; the error names path. The
-// directories stay until [Set.Discard].
+// that file. If Add fails it removes the temporary file; the error names path, which must
+// not be a directory: no file can take its place. The directories that Add makes stay
+// until [Set.Discard].
 func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := s.MkdirAll(dir); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
 	}
 	// os.CreateTemp would make the file private to its owner; the umask decides who
 	// may read results.

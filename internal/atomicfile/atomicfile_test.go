@@ -3,8 +3,10 @@ package atomicfile
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -70,5 +72,61 @@ func TestDirectoryIsAFile(t *testing.T) {
 	var s Set
 	if err := s.Add(filepath.Join(file, "sub", "x"), text("x")); err == nil {
 		t.Error("wrote below a file")
+	}
+}
+
+// TestFileIsADirectory: no file can take the place of a directory, which shows before
+// any file is renamed.
+func TestFileIsADirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "d"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var s Set
+	err := s.Add(filepath.Join(dir, "d"), text("x"))
+	if !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("error %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestCommitFails: a file that cannot be renamed ends Commit with its error, and nothing
+// temporary stays.
+func TestCommitFails(t *testing.T) {
+	dir := t.TempDir()
+	var s Set
+	for _, name := range []string{"a", "b", "c"} {
+		if err := s.Add(filepath.Join(dir, "new", name), text(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "new", "b"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(); err == nil {
+		t.Fatal("a file has taken the place of a directory")
+	}
+	left, _ := os.ReadDir(filepath.Join(dir, "new"))
+	if len(left) != 2 || left[0].Name() != "a" || left[1].Name() != "b" {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestWriterKeepsItsError: an error about the temporary file names the path of the caller,
+// and one of the writer is handed on as it is.
+func TestWriterKeepsItsError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	var s Set
+	err := s.Add(path, func(w io.Writer) error {
+		left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".wwq-*"))
+		if len(left) != 1 {
+			t.Fatalf("temporary files %q", left)
+		}
+		return &fs.PathError{Op: "write", Path: left[0], Err: syscall.ENOSPC}
+	})
+	if !errors.Is(err, syscall.ENOSPC) || err.Error() != "write "+path+": "+syscall.ENOSPC.Error() {
+		t.Errorf("error %v", err)
 	}
 }
