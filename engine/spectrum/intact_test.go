@@ -1,10 +1,13 @@
 package spectrum
 
 import (
+	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
+	"github.com/wwq-fast/wwq-fast/lapack"
 )
 
 // TestIntact: an integer matrix of low rank has exact zeros by the rank of its Gram
@@ -42,4 +45,36 @@ func TestIntact(t *testing.T) {
 			t.Errorf("%s: %d passes, want %d", name, passes, want)
 		}
 	}
+}
+
+// TestOf: one call has the spectrum of a solver, an error for elements that are not finite,
+// and a panic for a slice that does not fit.
+func TestOf(t *testing.T) {
+	const rows, cols = 50, 30
+	w := random(3, rows*cols, func(g *rand.Rand) float64 { return g.NormFloat64() })
+	want := svd(w, rows, cols)
+	sp, err := Of(rows, cols, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if math.Abs(sp.Sigma[i]-want[i]) > 1e-12*want[cols-1] {
+			t.Errorf("singular value %d = %v, want %v", i, sp.Sigma[i], want[i])
+		}
+	}
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, at := range []int{0, 7, len(w) - 1} {
+			x := append([]float32(nil), w...)
+			x[at] = float32(bad)
+			if sp, err := Of(rows, cols, x); !errors.Is(err, lapack.ErrNotFinite) {
+				t.Errorf("%v at %d: %v, %v", bad, at, sp, err)
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic for a slice that does not fit")
+		}
+	}()
+	Of(rows, cols+1, w)
 }
