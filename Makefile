@@ -41,11 +41,17 @@ test-nocgo: ## run the tests of "test" in pure Go
 
 .PHONY: lint
 lint: setup ## check formatting, vet, module files, and the house rules of internal/lint
-	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run make format'; exit 1; }
+	@sh scripts/format-c.sh --check
 	$(CGO) $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(CGO) $(GO) test -count=1 ./internal/lint
+
+.PHONY: format
+format: ## format the Go and C sources
+	gofmt -w .
+	@sh scripts/format-c.sh
 
 .PHONY: fuzz
 fuzz: setup ## run every fuzz target for FUZZTIME

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* RTLD_DEFAULT */
+#define _GNU_SOURCE // RTLD_DEFAULT
 #include "shim_blas.h"
 
 #include <stddef.h>
@@ -9,34 +9,34 @@
 #define UPLO(up) ((up) ? CblasUpper : CblasLower)
 #define TRANS(t) ((t) ? CblasTrans : CblasNoTrans)
 #else
-/* Declared here, not taken from a cblas.h: the name collides with the header
- * that netlib brings, and the enumerations are ints in every CBLAS. */
+// Declared here, not taken from a cblas.h: the name collides with the header
+// that netlib brings, and the enumerations are ints in every CBLAS.
 #define ROW_MAJOR 101
 #define UPLO(up) ((up) ? 121 : 122)
 #define TRANS(t) ((t) ? 112 : 111)
-void cblas_dsyrk(int order, int uplo, int trans, int n, int k, double alpha,
-                 const double *a, int lda, double beta, double *c, int ldc);
-void cblas_ssyrk(int order, int uplo, int trans, int n, int k, float alpha,
-                 const float *a, int lda, float beta, float *c, int ldc);
+void cblas_dsyrk(int order, int uplo, int trans, int n, int k, double alpha, const double *a,
+                 int lda, double beta, double *c, int ldc);
+void cblas_ssyrk(int order, int uplo, int trans, int n, int k, float alpha, const float *a, int lda,
+                 float beta, float *c, int ldc);
 void cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, double alpha,
                  const double *a, int lda, const double *b, int ldb, double beta, double *c,
                  int ldc);
 #endif
 
-void wwq_dsyrk(int upper, int trans, int n, int k, double alpha, const double *a,
-               int lda, double beta, double *c, int ldc) {
+void wwq_dsyrk(int upper, int trans, int n, int k, double alpha, const double *a, int lda,
+               double beta, double *c, int ldc) {
     cblas_dsyrk(ROW_MAJOR, UPLO(upper), TRANS(trans), n, k, alpha, a, lda, beta, c, ldc);
 }
 
-void wwq_ssyrk(int upper, int trans, int n, int k, float alpha, const float *a,
-               int lda, float beta, float *c, int ldc) {
+void wwq_ssyrk(int upper, int trans, int n, int k, float alpha, const float *a, int lda, float beta,
+               float *c, int ldc) {
     cblas_ssyrk(ROW_MAJOR, UPLO(upper), TRANS(trans), n, k, alpha, a, lda, beta, c, ldc);
 }
 
 void wwq_dgemm(int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a,
                int lda, const double *b, int ldb, double beta, double *c, int ldc) {
-    cblas_dgemm(ROW_MAJOR, TRANS(trans_a), TRANS(trans_b), m, n, k, alpha, a, lda, b, ldb, beta,
-                c, ldc);
+    cblas_dgemm(ROW_MAJOR, TRANS(trans_a), TRANS(trans_b), m, n, k, alpha, a, lda, b, ldb, beta, c,
+                ldc);
 }
 
 #ifdef __APPLE__
@@ -46,8 +46,8 @@ const char *wwq_blas_core(void) { return NULL; }
 int wwq_blas_parallel(void) { return -1; }
 int wwq_blas_threads(void) { return 0; }
 
-/* Per-thread control appeared in macOS 15; before, VECLIB_MAXIMUM_THREADS, read
- * when the library loads, is the only means, and this does nothing. */
+// Per-thread control appeared in macOS 15; before, VECLIB_MAXIMUM_THREADS, read
+// when the library loads, is the only means, and this does nothing.
 void wwq_blas_set_threads(int n) {
 #if defined(MAC_OS_VERSION_15_0) && __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
     if (__builtin_available(macOS 15.0, *))
@@ -59,8 +59,8 @@ void wwq_blas_set_threads(int n) {
 #else
 #include <dlfcn.h>
 
-/* Looked up by name, so that the program also links with a CBLAS that is not
- * OpenBLAS. */
+// Looked up by name, so that the program also links with a CBLAS that is not
+// OpenBLAS.
 static void *find(const char *name) { return dlsym(RTLD_DEFAULT, name); }
 
 static const char *call_string(const char *name) {
@@ -88,7 +88,7 @@ const char *wwq_blas_config(void) {
     void (*mkl)(char *, int) = (void (*)(char *, int))find("mkl_get_version_string");
     const char *s = call_string("openblas_get_config");
     if (!s && mkl) {
-        mkl(version, sizeof version - 1); /* the same each time, whoever writes it */
+        mkl(version, sizeof version - 1); // the same each time, whoever writes it
         return version;
     }
     return s ? s : call_string("bli_info_get_version_str");

@@ -1,22 +1,20 @@
-/* The LAPACK routines that the Go side calls, column-major as Fortran has them.
- * No vendor header leaks through this one. Each returns LAPACK's info. A call
- * with lwork = -1 (and liwork = -1) writes the best sizes to work[0] (iwork[0]). */
+// The LAPACK routines that the Go side calls, column-major as Fortran has them.
+// No vendor header leaks through this one. Each returns LAPACK's info. A call
+// with lwork = -1 (and liwork = -1) writes the best sizes to work[0] (iwork[0]).
 #ifndef WWQ_SHIM_LAPACK_H
 #define WWQ_SHIM_LAPACK_H
 
-/* Eigenvalues of the symmetric n×n matrix whose lower (column-major) triangle is
- * a, ascending, into w. */
-int wwq_dsyevd(int n, double *a, int lda, double *w, double *work, int lwork,
-               int *iwork, int liwork);
-int wwq_ssyevd(int n, float *a, int lda, float *w, float *work, int lwork,
-               int *iwork, int liwork);
+// Eigenvalues of the symmetric n×n matrix whose lower (column-major) triangle is
+// a, ascending, into w.
+int wwq_dsyevd(int n, double *a, int lda, double *w, double *work, int lwork, int *iwork,
+               int liwork);
+int wwq_ssyevd(int n, float *a, int lda, float *w, float *work, int lwork, int *iwork, int liwork);
 
-/* Singular values of the m×n matrix a, descending, into s; iwork has
- * 8*min(m,n) places. */
-int wwq_dgesdd(int m, int n, double *a, int lda, double *s, double *work, int lwork,
-               int *iwork);
+// Singular values of the m×n matrix a, descending, into s; iwork has
+// 8*min(m,n) places.
+int wwq_dgesdd(int m, int n, double *a, int lda, double *s, double *work, int lwork, int *iwork);
 
-/* L of the m×n matrix a = L*Q, m <= n. */
+// L of the m×n matrix a = L*Q, m <= n.
 int wwq_dgelqf(int m, int n, double *a, int lda, double *tau, double *work, int lwork);
 
 #endif

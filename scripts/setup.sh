@@ -73,3 +73,11 @@ else
         echo 0 >.build/cgo
     fi
 fi
+
+# `make lint` checks the format of C sources where it finds this version.
+if [ "${CI:-}" = true ] && command -v apt-get >/dev/null && ! command -v clang-format-14 >/dev/null; then
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang-format-14 >>.build/setup.log 2>&1 ||
+        { as_root apt-get update >>.build/setup.log 2>&1 &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang-format-14 >>.build/setup.log 2>&1; } ||
+        echo "setup: clang-format-14 cannot be had: the format of C sources is not checked"
+fi

@@ -1,12 +1,12 @@
-/* Loops that the compiler vectorises, compiled once for each instruction set. The
- * file that includes this one defines FN(name) and TARGET. */
+// Loops that the compiler vectorises, compiled once for each instruction set. The
+// file that includes this one defines FN(name) and TARGET.
 TARGET static void FN(add)(double *restrict row, const int32_t *restrict acc) {
     for (int j = 0; j < IG_NR; j++)
         row[j] += acc[j];
 }
 
-/* Squares of int16, by column, and the bounds that follow. Pairs of products fit in
- * int32: 2 * 32767^2 < 2^31. Rounding is upwards by more than the sums lose. */
+// Squares of int16, by column, and the bounds that follow. Pairs of products fit in
+// int32: 2 * 32767^2 < 2^31. Rounding is upwards by more than the sums lose.
 TARGET static void FN(survey16)(ig_facts *f, const int16_t *b, size_t blocks) {
     ig_bounds *n = &f->bounds;
     float column[IG_NR] = {0};
@@ -17,7 +17,8 @@ TARGET static void FN(survey16)(ig_facts *f, const int16_t *b, size_t blocks) {
             float block[IG_NR] = {0}, most = 0;
             for (int g = 0; g < IG_GROUPS; g++, b += 2 * IG_NR)
                 for (int j = 0; j < IG_NR; j++)
-                    block[j] += (float)((int32_t)b[2 * j] * b[2 * j] + (int32_t)b[2 * j + 1] * b[2 * j + 1]);
+                    block[j] += (float)((int32_t)b[2 * j] * b[2 * j] +
+                                        (int32_t)b[2 * j + 1] * b[2 * j + 1]);
             for (int j = 0; j < IG_NR; j++) {
                 span[j] += block[j];
                 most = block[j] > most ? block[j] : most;

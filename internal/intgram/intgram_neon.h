@@ -1,13 +1,13 @@
-/* NEON, with and without the dot product. A panels are not biased: both multiply
- * signed by signed. */
+// NEON, with and without the dot product. A panels are not biased: both multiply
+// signed by signed.
 #include <arm_neon.h>
 
 #define FN(name) neon_##name
 #define TARGET
 #include "intgram_loops.h"
 
-/* 127 * 127 twice fits in int16, so two groups are added before they widen. A row
- * at a time: its lanes, two to a column, take 8 registers. */
+// 127 * 127 twice fits in int16, so two groups are added before they widen. A row
+// at a time: its lanes, two to a column, take 8 registers.
 static void neon_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                         size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
                         size_t nruns) {
@@ -17,7 +17,8 @@ static void neon_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t 
         for (int j = 0; j < IG_NR / 2; j++)
             s[0][j] = s[1][j] = vdupq_n_s32(0);
         const int8_t *pa = (const int8_t *)a + 4 * r, *pb = b;
-        for (size_t g = 0; g < blocks * IG_GROUPS; g += 2, pa += 2 * IG_A_GROUP, pb += 2 * IG_B_GROUP) {
+        for (size_t g = 0; g < blocks * IG_GROUPS;
+             g += 2, pa += 2 * IG_A_GROUP, pb += 2 * IG_B_GROUP) {
             int32_t w[2][2];
             memcpy(w[0], pa, 8);
             memcpy(w[1], pa + IG_A_GROUP, 8);
@@ -45,7 +46,7 @@ static const ig_table neon_table = {
     .kernel16 = scalar_kernel16,
 };
 
-/* Older clang hides the intrinsics from builds that do not have them throughout. */
+// Older clang hides the intrinsics from builds that do not have them throughout.
 #if !defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD)
 #define HAVE_DOTPROD
 #ifdef __clang__

@@ -1,16 +1,16 @@
-/* The micro-kernels of the VNNI instructions, which add four products of 8 bits, or
- * two of 16, to int32. The file that includes this one defines
- *
- *   FN(name)   the name of a function for this instruction set
- *   TARGET     the function attributes that select it
- *   VEC, W     a vector of int32 and how many it has: 8 or 16
- *   ZERO(), LOAD(p), STORE(p, v), SET1(x), SUB(a, b)   its operations
- *   DPBUSD, DPWSSD   the instructions, for operands 0 += 1 * 2
- *   ADD_DOUBLE(to, v)   adds v to W doubles
- *
- * A kernel takes two vectors of columns: a B panel (W = 8), or two panels (W = 16).
- * The instructions stand in assembly because gcc copies the sums around their
- * intrinsics. */
+// The micro-kernels of the VNNI instructions, which add four products of 8 bits, or
+// two of 16, to int32. The file that includes this one defines
+//
+//   FN(name)   the name of a function for this instruction set
+//   TARGET     the function attributes that select it
+//   VEC, W     a vector of int32 and how many it has: 8 or 16
+//   ZERO(), LOAD(p), STORE(p, v), SET1(x), SUB(a, b)   its operations
+//   DPBUSD, DPWSSD   the instructions, for operands 0 += 1 * 2
+//   ADD_DOUBLE(to, v)   adds v to W doubles
+//
+// A kernel takes two vectors of columns: a B panel (W = 8), or two panels (W = 16).
+// The instructions stand in assembly because gcc copies the sums around their
+// intrinsics.
 
 TARGET static void FN(kernel)(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                               size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
@@ -42,7 +42,7 @@ TARGET static void FN(kernel)(int32_t *acc, const uint8_t *a, const int8_t *b, s
     }
 }
 
-/* Pairs of int16. In a wide run every group is summed by itself. */
+// Pairs of int16. In a wide run every group is summed by itself.
 TARGET static void FN(kernel16)(double *acc, const int16_t *a, const int16_t *b, size_t stride,
                                 const ig_run *runs, size_t nruns) {
     const size_t next = W < IG_NR ? 2 * W : stride / 2;

@@ -1,8 +1,8 @@
-/* AVX2, AVX-VNNI and AVX-512 VNNI. All multiply a biased A panel by a B panel:
- *
- *   sum (a + bias) b = sum a b + bias sum b
- *
- * and take off the last term, which the survey of the B panel has summed. */
+// AVX2, AVX-VNNI and AVX-512 VNNI. All multiply a biased A panel by a B panel:
+//
+//   sum (a + bias) b = sum a b + bias sum b
+//
+// and take off the last term, which the survey of the B panel has summed.
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,fma")))
@@ -13,14 +13,14 @@
 
 AVX2 static inline int max_u16(__m256i v) {
     __m128i x = _mm_max_epu16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    /* phminposuw finds the smallest of 8. */
+    // phminposuw finds the smallest of 8.
     x = _mm_minpos_epu16(_mm_xor_si128(x, _mm_set1_epi16(-1)));
     return 0xffff ^ (_mm_cvtsi128_si32(x) & 0xffff);
 }
 
 AVX2 static inline int max_u8(__m256i v) {
-    return max_u16(_mm256_max_epu16(_mm256_and_si256(v, _mm256_set1_epi16(255)),
-                                    _mm256_srli_epi16(v, 8)));
+    return max_u16(
+        _mm256_max_epu16(_mm256_and_si256(v, _mm256_set1_epi16(255)), _mm256_srli_epi16(v, 8)));
 }
 
 AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bias) {
@@ -41,7 +41,7 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
                     top = _mm256_max_epu8(top, u);
                     pair = _mm256_max_epi16(pair, _mm256_maddubs_epi16(u, one8));
                     sum[h] = _mm256_add_epi16(sum[h], _mm256_maddubs_epi16(one8, v));
-                    /* Eighths, rounded up: those of 32 squares fit in 16 bits. */
+                    // Eighths, rounded up: those of 32 squares fit in 16 bits.
                     __m256i e = _mm256_add_epi16(_mm256_maddubs_epi16(u, u), seven);
                     square[h] = _mm256_add_epi16(square[h], _mm256_srli_epi16(e, 3));
                 }
@@ -77,37 +77,35 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     n->total = root(total);
 }
 
-/* One group: 6 rows of u times 2 vectors of b. In assembly, since the 12 sums,
- * the 2 vectors, u and a product fill the registers exactly; compilers reorder
- * the sums and spill them, at half the speed. */
-#define ROW(mul, add, at, s0, s1)             \
-    "vpbroadcastd " at "(%[a]), %%ymm2\n"     \
-    mul " %%ymm0, %%ymm2, %%ymm3\n"           \
-    mul " %%ymm1, %%ymm2, %%ymm2\n"           \
-    add " %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" \
-    add " %%ymm2, %%ymm" s1 ", %%ymm" s1 "\n"
-#define GROUP(mul, add, b_at, b_next, r0, r1, r2, r3, r4, r5)                           \
-    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                                  \
-    "vmovdqa " b_next "(%[b]), %%ymm1\n"                                                \
-    ROW(mul, add, r0, "4", "5") ROW(mul, add, r1, "6", "7") ROW(mul, add, r2, "8", "9") \
-    ROW(mul, add, r3, "10", "11") ROW(mul, add, r4, "12", "13") ROW(mul, add, r5, "14", "15")
-/* All groups of a block, of which there are n. */
-#define BLOCKS(mul, add)                                                                  \
-    ".p2align 5\n"                                                                        \
-    "1:\n"                                                                                \
-    GROUP(mul, add, "0", "32", "0", "4", "8", "12", "16", "20")                           \
-    GROUP(mul, add, "64", "96", "24", "28", "32", "36", "40", "44")                       \
-    GROUP(mul, add, "128", "160", "48", "52", "56", "60", "64", "68")                     \
-    GROUP(mul, add, "192", "224", "72", "76", "80", "84", "88", "92")                     \
-    "add $96, %[a]\n"                                                                     \
-    "add $256, %[b]\n"                                                                    \
-    "dec %[n]\n"                                                                          \
-    "jnz 1b\n"
-#define ALL_YMM                                                                                \
+// clang-format off: the assembly stands as tables.
+
+// One group: 6 rows of u times 2 vectors of b. In assembly, since the 12 sums,
+// the 2 vectors, u and a product fill the registers exactly; compilers reorder
+// the sums and spill them, at half the speed.
+#define ROW(mul, add, at, s0, s1)                                                                 \
+    "vpbroadcastd " at "(%[a]), %%ymm2\n" mul " %%ymm0, %%ymm2, %%ymm3\n" mul                     \
+    " %%ymm1, %%ymm2, %%ymm2\n" add " %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" add " %%ymm2, %%ymm" s1 \
+    ", %%ymm" s1 "\n"
+#define GROUP(mul, add, b_at, b_next, r0, r1, r2, r3, r4, r5)                                    \
+    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                                           \
+    "vmovdqa " b_next "(%[b]), %%ymm1\n" ROW(mul, add, r0, "4", "5") ROW(mul, add, r1, "6", "7") \
+        ROW(mul, add, r2, "8", "9") ROW(mul, add, r3, "10", "11") ROW(mul, add, r4, "12", "13")  \
+            ROW(mul, add, r5, "14", "15")
+// All groups of a block, of which there are n.
+#define BLOCKS(mul, add)                                                                         \
+    ".p2align 5\n"                                                                               \
+    "1:\n" GROUP(mul, add, "0", "32", "0", "4", "8", "12", "16",                                 \
+                 "20") GROUP(mul, add, "64", "96", "24", "28", "32", "36", "40", "44")           \
+        GROUP(mul, add, "128", "160", "48", "52", "56", "60", "64", "68")                        \
+            GROUP(mul, add, "192", "224", "72", "76", "80", "84", "88", "92") "add $96, %[a]\n"  \
+                                                                              "add $256, %[b]\n" \
+                                                                              "dec %[n]\n"       \
+                                                                              "jnz 1b\n"
+#define ALL_YMM                                                                              \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-/* A row's sums, less the bias, to int32. */
+// A row's sums, less the bias, to int32.
 #define FLUSH(at, s0, s1)                                \
     "vpsubw %%ymm0, %%ymm" s0 ", %%ymm" s0 "\n"          \
     "vpsubw %%ymm1, %%ymm" s1 ", %%ymm" s1 "\n"          \
@@ -118,52 +116,51 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     "vmovdqa %%ymm" s0 ", " at "(%[o])\n"                \
     "vmovdqa %%ymm" s1 ", 32+" at "(%[o])\n"
 
-/* Adds up products of blocks in int16, modulo 2^16, which loses nothing: the
- * plan has seen to it that what remains without the bias fits. */
+// Adds up products of blocks in int16, modulo 2^16, which loses nothing: the
+// plan has seen to it that what remains without the bias fits.
 AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t *b,
                                     const int16_t *before, const int16_t *after, size_t blocks) {
-    __asm__ volatile(
-        "vmovdqa (%[p]), %%ymm4\n"
-        "vmovdqa 32(%[p]), %%ymm5\n"
-        "vmovdqa %%ymm4, %%ymm6\n vmovdqa %%ymm5, %%ymm7\n"
-        "vmovdqa %%ymm4, %%ymm8\n vmovdqa %%ymm5, %%ymm9\n"
-        "vmovdqa %%ymm4, %%ymm10\n vmovdqa %%ymm5, %%ymm11\n"
-        "vmovdqa %%ymm4, %%ymm12\n vmovdqa %%ymm5, %%ymm13\n"
-        "vmovdqa %%ymm4, %%ymm14\n vmovdqa %%ymm5, %%ymm15\n"
-        BLOCKS("vpmaddubsw", "vpaddw")
-        "vmovdqa (%[e]), %%ymm0\n"
-        "vmovdqa 32(%[e]), %%ymm1\n"
-        "vpcmpeqw %%ymm2, %%ymm2, %%ymm2\n"
-        "vpsrlw $15, %%ymm2, %%ymm2\n" /* ones */
-        FLUSH("0", "4", "5") FLUSH("64", "6", "7") FLUSH("128", "8", "9")
-        FLUSH("192", "10", "11") FLUSH("256", "12", "13") FLUSH("320", "14", "15")
-        : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
-        : [o] "r"(acc), [p] "r"(before), [e] "r"(after)
-        : "cc", "memory", ALL_YMM);
+    __asm__ volatile("vmovdqa (%[p]), %%ymm4\n"
+                     "vmovdqa 32(%[p]), %%ymm5\n"
+                     "vmovdqa %%ymm4, %%ymm6\n vmovdqa %%ymm5, %%ymm7\n"
+                     "vmovdqa %%ymm4, %%ymm8\n vmovdqa %%ymm5, %%ymm9\n"
+                     "vmovdqa %%ymm4, %%ymm10\n vmovdqa %%ymm5, %%ymm11\n"
+                     "vmovdqa %%ymm4, %%ymm12\n vmovdqa %%ymm5, %%ymm13\n"
+                     "vmovdqa %%ymm4, %%ymm14\n vmovdqa %%ymm5, %%ymm15\n" BLOCKS(
+                         "vpmaddubsw", "vpaddw") "vmovdqa (%[e]), %%ymm0\n"
+                                                 "vmovdqa 32(%[e]), %%ymm1\n"
+                                                 "vpcmpeqw %%ymm2, %%ymm2, %%ymm2\n"
+                                                 "vpsrlw $15, %%ymm2, %%ymm2\n" // ones
+                     FLUSH("0", "4", "5") FLUSH("64", "6", "7") FLUSH("128", "8", "9")
+                         FLUSH("192", "10", "11") FLUSH("256", "12", "13") FLUSH("320", "14", "15")
+                     : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
+                     : [o] "r"(acc), [p] "r"(before), [e] "r"(after)
+                     : "cc", "memory", ALL_YMM);
 }
 
-/* Adds a row's sums in int32 to double. */
-#define FLUSH16(at, s)                            \
-    "vcvtdq2pd %%xmm" s ", %%ymm0\n"              \
-    "vextracti128 $1, %%ymm" s ", %%xmm" s "\n"   \
-    "vcvtdq2pd %%xmm" s ", %%ymm1\n"              \
-    "vaddpd " at "(%[o]), %%ymm0, %%ymm0\n"       \
-    "vaddpd 32+" at "(%[o]), %%ymm1, %%ymm1\n"    \
-    "vmovapd %%ymm0, " at "(%[o])\n"              \
+// Adds a row's sums in int32 to double.
+#define FLUSH16(at, s)                          \
+    "vcvtdq2pd %%xmm" s ", %%ymm0\n"            \
+    "vextracti128 $1, %%ymm" s ", %%xmm" s "\n" \
+    "vcvtdq2pd %%xmm" s ", %%ymm1\n"            \
+    "vaddpd " at "(%[o]), %%ymm0, %%ymm0\n"     \
+    "vaddpd 32+" at "(%[o]), %%ymm1, %%ymm1\n"  \
+    "vmovapd %%ymm0, " at "(%[o])\n"            \
     "vmovapd %%ymm1, 32+" at "(%[o])\n"
 #define CLEAR(s) "vpxor %%xmm" s ", %%xmm" s ", %%xmm" s "\n"
 
-AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
-    __asm__ volatile(
-        CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9")
-        CLEAR("10") CLEAR("11") CLEAR("12") CLEAR("13") CLEAR("14") CLEAR("15")
-        BLOCKS("vpmaddwd", "vpaddd")
-        FLUSH16("0", "4") FLUSH16("64", "5") FLUSH16("128", "6") FLUSH16("192", "7")
-        FLUSH16("256", "8") FLUSH16("320", "9") FLUSH16("384", "10") FLUSH16("448", "11")
-        FLUSH16("512", "12") FLUSH16("576", "13") FLUSH16("640", "14") FLUSH16("704", "15")
-        : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
-        : [o] "r"(acc)
-        : "cc", "memory", ALL_YMM);
+AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16_t *b,
+                                      size_t blocks) {
+    __asm__ volatile(CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9") CLEAR("10")
+                         CLEAR("11") CLEAR("12") CLEAR("13") CLEAR("14") CLEAR("15")
+                             BLOCKS("vpmaddwd", "vpaddd") FLUSH16("0", "4") FLUSH16("64", "5")
+                                 FLUSH16("128", "6") FLUSH16("192", "7") FLUSH16("256", "8")
+                                     FLUSH16("320", "9") FLUSH16("384", "10") FLUSH16("448", "11")
+                                         FLUSH16("512", "12") FLUSH16("576", "13")
+                                             FLUSH16("640", "14") FLUSH16("704", "15")
+                     : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
+                     : [o] "r"(acc)
+                     : "cc", "memory", ALL_YMM);
 }
 
 #undef ROW
@@ -174,8 +171,10 @@ AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16
 #undef FLUSH16
 #undef CLEAR
 
-/* Sums the halves of every pair of products apart, as nothing bounds their sum: the
- * lower ones are at most 2^16 - 1, and a slab has 2^9 pairs. */
+// clang-format on
+
+// Sums the halves of every pair of products apart, as nothing bounds their sum: the
+// lower ones are at most 2^16 - 1, and a slab has 2^9 pairs.
 AVX2 static void avx2_wide16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
     const __m256i mask = _mm256_set1_epi32(0xffff);
     for (int r0 = 0; r0 < IG_MR; r0 += 2) {
@@ -212,7 +211,8 @@ AVX2 static void avx2_kernel16(double *acc, const int16_t *a, const int16_t *b, 
     (void)stride;
     memset(acc, 0, sizeof *acc * IG_MR * IG_NR);
     for (size_t i = 0, from = 0; i < nruns; from = runs[i++].end) {
-        const int16_t *ra = a + 2 * IG_MR * IG_GROUPS * from, *rb = b + 2 * IG_NR * IG_GROUPS * from;
+        const int16_t *ra = a + 2 * IG_MR * IG_GROUPS * from,
+                      *rb = b + 2 * IG_NR * IG_GROUPS * from;
         if (runs[i].wide)
             avx2_wide16(acc, ra, rb, runs[i].end - from);
         else
@@ -220,8 +220,8 @@ AVX2 static void avx2_kernel16(double *acc, const int16_t *a, const int16_t *b, 
     }
 }
 
-/* Widens every product. |a| times b with the sign of a: a pair is at most
- * 2 * 127 * 127 = 32258, for any data. */
+// Widens every product. |a| times b with the sign of a: a pair is at most
+// 2 * 127 * 127 = 32258, for any data.
 AVX2 static inline void avx2_wide(int32_t *acc, const uint8_t *a, const int8_t *b, int bias,
                                   size_t blocks) {
     const __m256i one = _mm256_set1_epi16(1), off = _mm256_set1_epi8((char)bias);
@@ -237,7 +237,8 @@ AVX2 static inline void avx2_wide(int32_t *acc, const uint8_t *a, const int8_t *
             for (int r = 0; r < 3; r++) {
                 int32_t w;
                 memcpy(&w, a + IG_A_GROUP * g + 4 * (r0 + r), 4);
-                const __m256i v = _mm256_sub_epi8(_mm256_set1_epi32(w), off), u = _mm256_abs_epi8(v);
+                const __m256i v = _mm256_sub_epi8(_mm256_set1_epi32(w), off),
+                              u = _mm256_abs_epi8(v);
                 __m256i t0 = _mm256_maddubs_epi16(u, _mm256_sign_epi8(b0, v));
                 __m256i t1 = _mm256_maddubs_epi16(u, _mm256_sign_epi8(b1, v));
                 s[r][0] = _mm256_add_epi32(s[r][0], _mm256_madd_epi16(t0, one));

@@ -1,19 +1,19 @@
-/* Packing, blocking, and the instruction sets of this build. The micro-kernels stand
- * in intgram_x86.h and intgram_neon.h. Which sets the machine can run is known to the
- * Go side. */
+// Packing, blocking, and the instruction sets of this build. The micro-kernels stand
+// in intgram_x86.h and intgram_neon.h. Which sets the machine can run is known to the
+// Go side.
 #include "wwq_intgram.h"
 #include "intgram_types.h"
 
 #include <string.h>
 
 #ifdef __clang__
-#pragma STDC FP_CONTRACT OFF /* gcc does not contract under -std=c11 */
+#pragma STDC FP_CONTRACT OFF // gcc does not contract under -std=c11
 #endif
 
 static inline size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-/* The specification of the kernels. */
+// The specification of the kernels.
 static void scalar_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                           size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
                           size_t nruns) {
@@ -33,7 +33,8 @@ static void scalar_kernel16(double *acc, const int16_t *a, const int16_t *b, siz
     for (size_t g = 0; g < runs[nruns - 1].end * IG_GROUPS; g++, a += 2 * IG_MR, b += 2 * IG_NR)
         for (int r = 0; r < IG_MR; r++)
             for (int j = 0; j < IG_NR; j++)
-                acc[IG_NR * r + j] += (int32_t)a[2 * r] * b[2 * j] + (int32_t)a[2 * r + 1] * b[2 * j + 1];
+                acc[IG_NR * r + j] +=
+                    (int32_t)a[2 * r] * b[2 * j] + (int32_t)a[2 * r + 1] * b[2 * j + 1];
 }
 
 #define FN(name) scalar_##name
@@ -55,7 +56,7 @@ static const ig_table scalar_table = {
 #include "intgram_neon.h"
 #endif
 
-/* From the portable set to the best one, so that set 0 runs everywhere. */
+// From the portable set to the best one, so that set 0 runs everywhere.
 static const struct {
     const char *name;
     const ig_table *table;
@@ -80,8 +81,8 @@ const char *wwq_ig_set(int set) {
 
 int wwq_ig_fast16(int set) { return sets[set].table->kernel16 != scalar_kernel16; }
 
-/* One group of NR columns, whose elements of the given size lie col and row bytes
- * apart. */
+// One group of NR columns, whose elements of the given size lie col and row bytes
+// apart.
 static void pack_edge(int8_t *dst, const int8_t *q, size_t size, size_t cols, size_t col,
                       size_t rows, size_t row) {
     memset(dst, 0, IG_B_GROUP);
@@ -90,7 +91,7 @@ static void pack_edge(int8_t *dst, const int8_t *q, size_t size, size_t cols, si
             memcpy(dst + 4 * j + size * l, q + j * col + l * row, size);
 }
 
-/* 4 rows of 16 bytes to 16 groups of 4, ld bytes apart. */
+// 4 rows of 16 bytes to 16 groups of 4, ld bytes apart.
 static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ld) {
 #ifdef __x86_64__
     __m128i r0 = _mm_loadu_si128((const __m128i *)q);
@@ -114,7 +115,7 @@ static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ld) {
 #endif
 }
 
-/* 2 rows of 16 int16 to 16 groups of 2. */
+// 2 rows of 16 int16 to 16 groups of 2.
 static inline void pack_rows16(int8_t *dst, const int8_t *q, size_t ld) {
 #ifdef __x86_64__
     for (int h = 0; h < 2; h++) {
@@ -131,12 +132,12 @@ static inline void pack_rows16(int8_t *dst, const int8_t *q, size_t ld) {
 #endif
 }
 
-/* Packs len elements of k columns to B panels stride apart. ld counts bytes. */
+// Packs len elements of k columns to B panels stride apart. ld counts bytes.
 static void pack_b(int8_t *b, size_t stride, int trans, size_t size, size_t k, size_t len,
                    size_t blocks, const int8_t *q, size_t ld) {
-    const size_t panels = (k + IG_NR - 1) / IG_NR, per = 4 / size; /* elements of a group */
+    const size_t panels = (k + IG_NR - 1) / IG_NR, per = 4 / size; // elements of a group
     const size_t col = trans ? size : ld, row = trans ? ld : size;
-    /* Inner loops follow the rows of q. */
+    // Inner loops follow the rows of q.
     for (size_t outer = 0; outer < (trans ? blocks : panels); outer++)
         for (size_t inner = 0; inner < (trans ? panels : blocks); inner++) {
             const size_t c = trans ? outer : inner, p = trans ? inner : outer;
@@ -158,8 +159,8 @@ static void pack_b(int8_t *b, size_t stride, int trans, size_t size, size_t k, s
         }
 }
 
-/* Copies the B panels to A panels, bias added to every byte. Both panel widths
- * are even, so that pairs of columns lie together in both. */
+// Copies the B panels to A panels, bias added to every byte. Both panel widths
+// are even, so that pairs of columns lie together in both.
 static void pack_a(uint8_t *a, size_t a_stride, const int8_t *b, size_t b_stride, size_t k,
                    size_t groups, int bias) {
     const uint64_t tops = 0x8080808080808080u, add = bias * (uint64_t)0x0101010101010101u;
@@ -170,7 +171,7 @@ static void pack_a(uint8_t *a, size_t a_stride, const int8_t *b, size_t b_stride
             for (size_t g = 0; g < groups; g++) {
                 uint64_t x;
                 memcpy(&x, src + IG_B_GROUP * g, 8);
-                x = ((x & ~tops) + add) ^ (x & tops); /* no carry between bytes: bias < 128 */
+                x = ((x & ~tops) + add) ^ (x & tops); // no carry between bytes: bias < 128
                 memcpy(a + IG_A_GROUP * g + 4 * i, &x, 8);
             }
         }
@@ -179,8 +180,8 @@ static void pack_a(uint8_t *a, size_t a_stride, const int8_t *b, size_t b_stride
 static inline float maxf(float a, float b) { return a > b ? a : b; }
 static inline uint8_t max8(uint8_t a, uint8_t b) { return a > b ? a : b; }
 
-/* Bounds of the p-th IG_PLANNED columns of A panels, from the facts of the two B
- * panels at most that hold them: spans by the columns, blocks by the panels. */
+// Bounds of the p-th IG_PLANNED columns of A panels, from the facts of the two B
+// panels at most that hold them: spans by the columns, blocks by the panels.
 static void bound_a(ig_bounds *n, const ig_facts *facts, size_t p, size_t blocks) {
     const size_t first = p * IG_PLANNED, last = first + IG_PLANNED - 1;
     const ig_bounds *x = &facts[first / IG_NR].bounds, *y = &facts[last / IG_NR].bounds;
@@ -200,7 +201,7 @@ static void bound_a(ig_bounds *n, const ig_facts *facts, size_t p, size_t blocks
     n->total = root(total);
 }
 
-/* Gives the bounds of panel x those of both x and y, for kernels that take two. */
+// Gives the bounds of panel x those of both x and y, for kernels that take two.
 static void bound_both(ig_bounds *x, const ig_bounds *y, size_t blocks) {
     x->total = maxf(x->total, y->total);
     for (size_t s = 0; s * IG_SPAN < blocks; s++)
@@ -209,13 +210,13 @@ static void bound_both(ig_bounds *x, const ig_bounds *y, size_t blocks) {
         x->block[c] = maxf(x->block[c], y->block[c]);
 }
 
-/* Cuts the slab of a tile into runs. In a narrow run every lane's sum keeps to
- *
- *   |sum a b| <= sum over blocks |a| |b| <= limit (Cauchy and Schwarz)
- *
- * where limit leaves room below 2^15 or 2^31 for the rounding of norms; and, unless
- * that can never be, no single instruction, whose sums saturate, exceeds
- * (bias + top) * pair < 2^15. */
+// Cuts the slab of a tile into runs. In a narrow run every lane's sum keeps to
+//
+//   |sum a b| <= sum over blocks |a| |b| <= limit (Cauchy and Schwarz)
+//
+// where limit leaves room below 2^15 or 2^31 for the rounding of norms; and, unless
+// that can never be, no single instruction, whose sums saturate, exceeds
+// (bias + top) * pair < 2^15.
 #define LIMIT 32700.0f
 #define LIMIT16 2.1470e9f
 static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t blocks, int bias,
@@ -225,7 +226,7 @@ static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t 
         return 1;
     }
     size_t n = 0;
-    float sum = 2 * limit; /* nothing to go on with */
+    float sum = 2 * limit; // nothing to go on with
     for (size_t s = 0; s * IG_SPAN < blocks; s++) {
         const size_t end = min_size((s + 1) * IG_SPAN, blocks);
         float bound = a->span[s] * b->span[s];
@@ -249,8 +250,8 @@ static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t 
     return n;
 }
 
-/* Adds the part of a tile at row i, column j that lies in the upper triangle: of
- * acc, or of acc16 if that is given. */
+// Adds the part of a tile at row i, column j that lies in the upper triangle: of
+// acc, or of acc16 if that is given.
 static void add_tile(const ig_table *t, double *c, size_t ldc, const int32_t *acc,
                      const double *acc16, size_t i, size_t j, size_t k) {
     const size_t rows = min_size(IG_MR, k - i), cols = min_size(IG_NR, k - j);
@@ -268,23 +269,23 @@ static void add_tile(const ig_table *t, double *c, size_t ldc, const int32_t *ac
     }
 }
 
-/* How a slab lies in the scratch memory. Panels stand an odd multiple of 64 bytes
- * apart, so that they do not fall on the same cache sets. */
+// How a slab lies in the scratch memory. Panels stand an odd multiple of 64 bytes
+// apart, so that they do not fall on the same cache sets.
 typedef struct {
     size_t blocks, b_stride, a_stride, bounds, b, a, size;
 } layout;
 
-/* m counts bytes of a column. */
+// m counts bytes of a column.
 static layout lay_out(size_t k, size_t m) {
     layout l;
     const size_t slabs = (m + IG_SLAB - 1) / IG_SLAB;
-    /* Two more B panels than k fills: one for the columns that the last A panel
-     * has beyond it, one for kernels that take two. */
+    // Two more B panels than k fills: one for the columns that the last A panel
+    // has beyond it, one for kernels that take two.
     const size_t b_panels = (k + IG_NR - 1) / IG_NR + 2, a_panels = (k + IG_MR - 1) / IG_MR;
     l.blocks = slabs ? ((m + slabs - 1) / slabs + IG_BLOCK - 1) / IG_BLOCK : 0;
     l.b_stride = l.blocks * IG_BLOCK * IG_NR + 64;
     l.a_stride = round_up(l.blocks * IG_BLOCK * IG_MR, 128) + 64;
-    l.bounds = b_panels * sizeof(ig_facts); /* which begin the space */
+    l.bounds = b_panels * sizeof(ig_facts); // which begin the space
     l.b = l.bounds + round_up((k + IG_PLANNED - 1) / IG_PLANNED * sizeof(ig_bounds), 64);
     l.a = l.b + b_panels * l.b_stride;
     l.size = l.a + a_panels * l.a_stride;
@@ -293,10 +294,10 @@ static layout lay_out(size_t k, size_t m) {
 
 size_t wwq_ig_space(size_t k, size_t m, size_t size) { return lay_out(k, m * size).size; }
 
-#define B_PART 262144 /* bytes of B panels at a time, half of a common L2 cache */
+#define B_PART 262144 // bytes of B panels at a time, half of a common L2 cache
 
-/* Adds the products of a packed slab to c, of every parts-th group of B panels that
- * lie in cache together, beginning with the part-th. */
+// Adds the products of a packed slab to c, of every parts-th group of B panels that
+// lie in cache together, beginning with the part-th.
 static void multiply_slab(const ig_table *t, const layout *l, size_t size, const char *space,
                           size_t k, size_t blocks, int qmax, double *c, size_t ldc, size_t part,
                           size_t parts) {
@@ -310,15 +311,16 @@ static void multiply_slab(const ig_table *t, const layout *l, size_t size, const
     for (size_t j0 = part * step; j0 < panels; j0 += parts * step) {
         const size_t j1 = min_size(j0 + step, panels);
         for (size_t i0 = 0; i0 < min_size(k, j1 * IG_NR); i0 += IG_PLANNED) {
-            /* The first tile that reaches the triangle. */
+            // The first tile that reaches the triangle.
             size_t j = j0;
             while (j * IG_NR + width <= i0)
                 j += t->b_panels;
             for (; j < j1; j += t->b_panels) {
                 ig_run runs[IG_BLOCKS];
-                const size_t nruns = size == 2 || t->planned ? plan(runs, &bounds[i0 / IG_PLANNED], &facts[j].bounds,
-                                                                    blocks, qmax, never, limit)
-                                                             : 0;
+                const size_t nruns = size == 2 || t->planned
+                                         ? plan(runs, &bounds[i0 / IG_PLANNED], &facts[j].bounds,
+                                                blocks, qmax, never, limit)
+                                         : 0;
                 const size_t i1 = min_size(min_size(i0 + IG_PLANNED, k), j * IG_NR + width);
                 for (size_t i = i0; i < i1; i += IG_MR) {
                     _Alignas(64) union {
@@ -332,13 +334,16 @@ static void multiply_slab(const ig_table *t, const layout *l, size_t size, const
                     }
                     const char *pa = a + l->a_stride * (i / IG_MR), *pb = b + l->b_stride * j;
                     if (size == 2)
-                        t->kernel16(acc.f64, (const int16_t *)pa, (const int16_t *)pb, l->b_stride, runs, nruns);
+                        t->kernel16(acc.f64, (const int16_t *)pa, (const int16_t *)pb, l->b_stride,
+                                    runs, nruns);
                     else
-                        t->kernel(acc.i32, (const uint8_t *)pa, (const int8_t *)pb, l->b_stride, blocks, qmax,
-                                  &facts[j], runs, nruns);
-                    for (size_t x = 0, at = 0; x < t->b_panels && j + x < panels; x++, at += IG_MR * IG_NR)
+                        t->kernel(acc.i32, (const uint8_t *)pa, (const int8_t *)pb, l->b_stride,
+                                  blocks, qmax, &facts[j], runs, nruns);
+                    for (size_t x = 0, at = 0; x < t->b_panels && j + x < panels;
+                         x++, at += IG_MR * IG_NR)
                         if (i < (j + x + 1) * IG_NR)
-                            add_tile(t, c, ldc, acc.i32 + at, size == 2 ? acc.f64 + at : NULL, i, (j + x) * IG_NR, k);
+                            add_tile(t, c, ldc, acc.i32 + at, size == 2 ? acc.f64 + at : NULL, i,
+                                     (j + x) * IG_NR, k);
                 }
             }
         }

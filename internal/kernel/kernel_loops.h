@@ -1,13 +1,13 @@
-/* The loops, written once and compiled once for each instruction set. The file
- * that includes this one defines
- *
- *   FN(name)       the name of a function for this instruction set
- *   TARGET         the function attributes that select it
- *   HALF_WIDTH     how many halves LOAD_HALF and STORE_HALF take at once
- *   LOAD_HALF(dst, src), STORE_HALF(dst, src)   float16 <-> float32 of that many
- *
- * Loops are plain C that the compiler vectorises. Reductions keep 8 partial
- * sums in an array, which is what fixes the order of additions. */
+// The loops, written once and compiled once for each instruction set. The file
+// that includes this one defines
+//
+//   FN(name)       the name of a function for this instruction set
+//   TARGET         the function attributes that select it
+//   HALF_WIDTH     how many halves LOAD_HALF and STORE_HALF take at once
+//   LOAD_HALF(dst, src), STORE_HALF(dst, src)   float16 <-> float32 of that many
+//
+// Loops are plain C that the compiler vectorises. Reductions keep 8 partial
+// sums in an array, which is what fixes the order of additions.
 
 TARGET static void FN(decode_f16)(float *restrict dst, const uint16_t *restrict src, size_t n) {
     size_t i = 0;
@@ -30,7 +30,7 @@ TARGET static void FN(find_range)(wwq_range *r, const float *restrict x, size_t 
     for (int l = 0; l < RANGE_LANES; l++)
         lo[l] = FLT_MAX, hi[l] = -FLT_MAX;
     while (i + RANGE_LANES <= n) {
-        /* The lane counters are 32 bits wide: empty them before they can wrap. */
+        // The lane counters are 32 bits wide: empty them before they can wrap.
         size_t left = (n - i) / RANGE_LANES, steps = left < (1u << 30) ? left : (1u << 30);
         for (size_t s = 0; s < steps; s++, i += RANGE_LANES)
             for (int l = 0; l < RANGE_LANES; l++) {
@@ -62,15 +62,14 @@ TARGET static void FN(find_range)(wwq_range *r, const float *restrict x, size_t 
     r->nonfinite = nonfinite;
 }
 
-TARGET static void FN(quantize_symmetric)(float *restrict dst, const float *restrict src,
-                                          size_t n, float scale, float qmax) {
+TARGET static void FN(quantize_symmetric)(float *restrict dst, const float *restrict src, size_t n,
+                                          float scale, float qmax) {
     for (size_t i = 0; i < n; i++)
         dst[i] = ROUND_CLAMP(src[i] / scale, -qmax, qmax) * scale;
 }
 
-TARGET static void FN(quantize_asymmetric)(float *restrict dst, const float *restrict src,
-                                           size_t n, float scale, float zero, float min,
-                                           float qmax) {
+TARGET static void FN(quantize_asymmetric)(float *restrict dst, const float *restrict src, size_t n,
+                                           float scale, float zero, float min, float qmax) {
     for (size_t i = 0; i < n; i++)
         dst[i] = ROUND_CLAMP(src[i] / scale + zero, 0.0f, qmax) * scale + min;
 }
@@ -87,7 +86,7 @@ TARGET static void FN(codes_asymmetric)(uint16_t *restrict codes, const float *r
         codes[i] = (uint16_t)(int32_t)ROUND_CLAMP(src[i] / scale + zero, 0.0f, qmax);
 }
 
-/* The squares of 65536 codes of magnitude up to 127 fit in int32. */
+// The squares of 65536 codes of magnitude up to 127 fit in int32.
 TARGET static double FN(codes8)(int8_t *restrict codes, const float *restrict src, size_t n,
                                 float scale, float qmax) {
     double squares = 0;
@@ -148,8 +147,8 @@ TARGET static void FN(round_bf16)(float *x, size_t n) {
         b[i] = (b[i] + 0x7fff + (b[i] >> 16 & 1)) & 0xffff0000u;
 }
 
-/* Spelt with vector types: the compiler does not vectorise a loop with four
- * reductions by itself. */
+// Spelt with vector types: the compiler does not vectorise a loop with four
+// reductions by itself.
 TARGET static void FN(sum_errors)(wwq_error_sums *s, const float *restrict a,
                                   const float *restrict b, size_t n) {
     union {

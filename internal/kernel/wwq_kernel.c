@@ -1,5 +1,5 @@
-/* The instruction sets of this build. The loops stand in kernel_loops.h, which is
- * compiled once for each. Which sets the machine can run is known to the Go side. */
+// The instruction sets of this build. The loops stand in kernel_loops.h, which is
+// compiled once for each. Which sets the machine can run is known to the Go side.
 #include "wwq_kernel.h"
 
 #include <float.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #ifdef __clang__
-#pragma STDC FP_CONTRACT OFF /* gcc does not contract under -std=c11 */
+#pragma STDC FP_CONTRACT OFF // gcc does not contract under -std=c11
 #endif
 
 typedef struct {
@@ -54,41 +54,40 @@ static inline float bits_float(uint32_t u) {
     return f;
 }
 
-/* Exact. A signalling NaN becomes quiet, as the hardware conversions do. */
+// Exact. A signalling NaN becomes quiet, as the hardware conversions do.
 static inline float half_to_float(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, mag = h & 0x7fff;
     if (mag >= 0x7c00)
-        return bits_float(sign | 0x7f800000u | (mag & 0x3ff) << 13 | (mag > 0x7c00 ? 0x400000u : 0));
-    if (mag < 0x400) { /* zero or subnormal: mag * 2^-24 */
+        return bits_float(sign | 0x7f800000u | (mag & 0x3ff) << 13 |
+                          (mag > 0x7c00 ? 0x400000u : 0));
+    if (mag < 0x400) { // zero or subnormal: mag * 2^-24
         float f = (float)mag * 0x1p-24f;
         return sign ? -f : f;
     }
     return bits_float(sign | ((mag << 13) + 0x38000000u));
 }
 
-/* To nearest even; beyond 65504 + half a step to infinity. */
+// To nearest even; beyond 65504 + half a step to infinity.
 static inline uint16_t float_to_half(float f) {
     uint32_t b = float_bits(f), sign = b >> 16 & 0x8000, mag = b & 0x7fffffffu;
     if (mag > 0x7f800000u)
         return (uint16_t)(sign | 0x7e00 | (mag >> 13 & 0x3ff));
     if (mag >= 0x477ff000u)
         return (uint16_t)(sign | 0x7c00);
-    if (mag < 0x38800000u) { /* below 2^-14: the sum's last place is 2^-24 */
+    if (mag < 0x38800000u) { // below 2^-14: the sum's last place is 2^-24
         float m = bits_float(mag) + 0.5f;
         return (uint16_t)(sign | (float_bits(m) - 0x3f000000u));
     }
     return (uint16_t)(sign | ((mag - 0x38000000u + 0xfff + (mag >> 13 & 1)) >> 13));
 }
 
-/* Portable C, on arm64 with NEON, which every such machine has. */
+// Portable C, on arm64 with NEON, which every such machine has.
 #ifdef __aarch64__
 #include <arm_neon.h>
 #define BASE_NAME "neon"
 #define HALF_WIDTH 4
-#define LOAD_HALF(dst, src) \
-    vst1q_f32(dst, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(src))))
-#define STORE_HALF(dst, src) \
-    vst1_u16(dst, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(src))))
+#define LOAD_HALF(dst, src) vst1q_f32(dst, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(src))))
+#define STORE_HALF(dst, src) vst1_u16(dst, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(src))))
 #else
 #define BASE_NAME "scalar"
 #define HALF_WIDTH 1
@@ -121,7 +120,7 @@ static inline uint16_t float_to_half(float f) {
 #include "kernel_loops.h"
 #endif
 
-/* From the portable set to the best one, so that set 0 runs everywhere. */
+// From the portable set to the best one, so that set 0 runs everywhere.
 static const struct {
     const char *name;
     const kernels *table;
@@ -146,18 +145,20 @@ void wwq_decode_bf16(int set, float *dst, const uint16_t *src, size_t n) {
 void wwq_find_range(int set, wwq_range *r, const float *x, size_t n) {
     sets[set].table->find_range(r, x, n);
 }
-void wwq_quantize_symmetric(int set, float *dst, const float *src, size_t n, float scale, float qmax) {
+void wwq_quantize_symmetric(int set, float *dst, const float *src, size_t n, float scale,
+                            float qmax) {
     sets[set].table->quantize_symmetric(dst, src, n, scale, qmax);
 }
-void wwq_quantize_asymmetric(int set, float *dst, const float *src, size_t n, float scale, float zero,
-                             float min, float qmax) {
+void wwq_quantize_asymmetric(int set, float *dst, const float *src, size_t n, float scale,
+                             float zero, float min, float qmax) {
     sets[set].table->quantize_asymmetric(dst, src, n, scale, zero, min, qmax);
 }
-void wwq_codes_symmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float qmax) {
+void wwq_codes_symmetric(int set, uint16_t *codes, const float *src, size_t n, float scale,
+                         float qmax) {
     sets[set].table->codes_symmetric(codes, src, n, scale, qmax);
 }
-void wwq_codes_asymmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float zero,
-                          float qmax) {
+void wwq_codes_asymmetric(int set, uint16_t *codes, const float *src, size_t n, float scale,
+                          float zero, float qmax) {
     sets[set].table->codes_asymmetric(codes, src, n, scale, zero, qmax);
 }
 double wwq_codes8(int set, int8_t *codes, const float *src, size_t n, float scale, float qmax) {
@@ -178,7 +179,7 @@ double wwq_widen(int set, double *dst, const float *src, size_t n) {
     return sets[set].table->widen(dst, src, n);
 }
 
-/* One store an element; no instruction set has a better scatter of bytes. */
+// One store an element; no instruction set has a better scatter of bytes.
 void wwq_mark(uint8_t *seen, const uint16_t *codes, size_t n) {
     for (size_t i = 0; i < n; i++)
         seen[codes[i]] = 1;

@@ -1,14 +1,14 @@
-/* Loops over weights; see the Go functions of the same names for what each
- * computes. Every pointer has room for n elements, and no two overlap. set is an
- * instruction set that this machine can run. */
+// Loops over weights; see the Go functions of the same names for what each
+// computes. Every pointer has room for n elements, and no two overlap. set is an
+// instruction set that this machine can run.
 #ifndef WWQ_KERNEL_H
 #define WWQ_KERNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* The name of an instruction set, counted from 0, the portable one; NULL if there
- * are no more. */
+// The name of an instruction set, counted from 0, the portable one; NULL if there
+// are no more.
 const char *wwq_kernel_set(int set);
 
 typedef struct {
@@ -23,12 +23,14 @@ typedef struct {
 void wwq_decode_f16(int set, float *dst, const uint16_t *src, size_t n);
 void wwq_decode_bf16(int set, float *dst, const uint16_t *src, size_t n);
 void wwq_find_range(int set, wwq_range *r, const float *x, size_t n);
-void wwq_quantize_symmetric(int set, float *dst, const float *src, size_t n, float scale, float qmax);
-void wwq_quantize_asymmetric(int set, float *dst, const float *src, size_t n, float scale, float zero,
-                             float min, float qmax);
-void wwq_codes_symmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float qmax);
-void wwq_codes_asymmetric(int set, uint16_t *codes, const float *src, size_t n, float scale, float zero,
-                          float qmax);
+void wwq_quantize_symmetric(int set, float *dst, const float *src, size_t n, float scale,
+                            float qmax);
+void wwq_quantize_asymmetric(int set, float *dst, const float *src, size_t n, float scale,
+                             float zero, float min, float qmax);
+void wwq_codes_symmetric(int set, uint16_t *codes, const float *src, size_t n, float scale,
+                         float qmax);
+void wwq_codes_asymmetric(int set, uint16_t *codes, const float *src, size_t n, float scale,
+                          float zero, float qmax);
 double wwq_codes8(int set, int8_t *codes, const float *src, size_t n, float scale, float qmax);
 double wwq_scale16(int set, int16_t *dst, const float *src, size_t n, float factor);
 void wwq_round_f16(int set, float *x, size_t n);

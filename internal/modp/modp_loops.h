@@ -1,6 +1,6 @@
-/* The loops, compiled once for each instruction set. The file that includes this one
- * defines FN(name), the name of a function for the set, and TARGET, the attributes
- * that select it. */
+// The loops, compiled once for each instruction set. The file that includes this one
+// defines FN(name), the name of a function for the set, and TARGET, the attributes
+// that select it.
 
 TARGET static void FN(reduce)(double *restrict x, size_t n) {
     for (size_t i = 0; i < n; i++)

@@ -1,11 +1,11 @@
-/* The instruction sets of this build. The loops stand in modp_loops.h. Which sets the
- * machine can run is known to the Go side. */
+// The instruction sets of this build. The loops stand in modp_loops.h. Which sets the
+// machine can run is known to the Go side.
 #include "wwq_modp.h"
 
 #include <math.h>
 
-/* gcc does not contract under -std=c11. The results would be the same: all are
- * exact. */
+// gcc does not contract under -std=c11. The results would be the same: all are
+// exact.
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
@@ -18,7 +18,7 @@ static inline double reduce(double v) {
 }
 
 #ifdef __aarch64__
-#define BASE_NAME "neon" /* which every such machine has */
+#define BASE_NAME "neon" // which every such machine has
 #else
 #define BASE_NAME "scalar"
 #endif
@@ -32,7 +32,7 @@ static inline double reduce(double v) {
 #include "modp_loops.h"
 #endif
 
-/* From the portable set to the best one, so that set 0 runs everywhere. */
+// From the portable set to the best one, so that set 0 runs everywhere.
 static const struct {
     const char *name;
     void (*reduce)(double *, size_t);

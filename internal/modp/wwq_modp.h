@@ -1,5 +1,5 @@
-/* Residues modulo a prime in float64; see the Go functions of the same names. set is
- * an instruction set that this machine can run. */
+// Residues modulo a prime in float64; see the Go functions of the same names. set is
+// an instruction set that this machine can run.
 #ifndef WWQ_MODP_H
 #define WWQ_MODP_H
 
@@ -7,8 +7,8 @@
 
 #define WWQ_P 2097143.0
 
-/* The name of an instruction set, counted from 0, the portable one; NULL if there
- * are no more. */
+// The name of an instruction set, counted from 0, the portable one; NULL if there
+// are no more.
 const char *wwq_mod_set(int set);
 
 void wwq_mod_reduce(int set, double *x, size_t n);

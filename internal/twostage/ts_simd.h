@@ -23,11 +23,14 @@
 #define FN64(name) TS_CAT(name, d, TS_ISA)
 #define V FN(ts_vec)
 #define VU FN(ts_vecu)
+#define REDUCTION FN(ts_reduction)
+#define CHASE FN(ts_chase)
+#define TASK FN(ts_task)
+#define JOB FN(ts_job)
 #define VL ((int)(TS_VBYTES / sizeof(R)))
 
 typedef R V __attribute__((vector_size(TS_VBYTES)));
-typedef R VU
-    __attribute__((vector_size(TS_VBYTES), aligned(sizeof(R)), may_alias));
+typedef R VU __attribute__((vector_size(TS_VBYTES), aligned(sizeof(R)), may_alias));
 
 #define LOAD(p) (*(const VU *)(p))
 #define STORE(p, x) (*(VU *)(p) = (x))
@@ -99,30 +102,30 @@ typedef R VU
 
 #if TS_KIND == TS_SCALAR
 INLINE V FN(vmax)(V a, V b) {
-  for (int i = 0; i < VL; i++) a[i] = b[i] > a[i] ? b[i] : a[i];
-  return a;
+    for (int i = 0; i < VL; i++)
+        a[i] = b[i] > a[i] ? b[i] : a[i];
+    return a;
 }
 #endif
 
 // Sum of the lanes, always in the same order.
 INLINE R FN(hsum)(V x) {
 #if TS_KIND == TS_AVX2 && TS_DOUBLE
-  __m128d a = _mm_add_pd(_mm256_castpd256_pd128((__m256d)x),
-                         _mm256_extractf128_pd((__m256d)x, 1));
-  return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
+    __m128d a =
+        _mm_add_pd(_mm256_castpd256_pd128((__m256d)x), _mm256_extractf128_pd((__m256d)x, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(a, _mm_unpackhi_pd(a, a)));
 #elif TS_KIND == TS_AVX2
-  __m128 a = _mm_add_ps(_mm256_castps256_ps128((__m256)x),
-                        _mm256_extractf128_ps((__m256)x, 1));
-  a = _mm_add_ps(a, _mm_movehl_ps(a, a));
-  return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128((__m256)x), _mm256_extractf128_ps((__m256)x, 1));
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
 #elif TS_KIND == TS_AVX512 && TS_DOUBLE
-  return _mm512_reduce_add_pd((__m512d)x);
+    return _mm512_reduce_add_pd((__m512d)x);
 #elif TS_KIND == TS_AVX512
-  return _mm512_reduce_add_ps((__m512)x);
+    return _mm512_reduce_add_ps((__m512)x);
 #elif TS_DOUBLE
-  return x[0] + x[1];
+    return x[0] + x[1];
 #else
-  return (x[0] + x[2]) + (x[1] + x[3]);
+    return (x[0] + x[2]) + (x[1] + x[3]);
 #endif
 }
 #define HSUM FN(hsum)

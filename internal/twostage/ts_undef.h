@@ -6,6 +6,10 @@
 #undef FN64
 #undef V
 #undef VU
+#undef REDUCTION
+#undef CHASE
+#undef TASK
+#undef JOB
 #undef VL
 #undef LOAD
 #undef STORE
