@@ -15,7 +15,7 @@ const (
 var ranks = Metric{
 	Columns: []Column{
 		{Name: "matrix_rank", Kind: Count, Table: Results, Doc: "Number of singular values above N*2^-52 of the largest, of all matrices of the layer together."},
-		{Name: "rank_loss", Kind: Count, Table: Results, Doc: "Number of singular values that are not, matrix by matrix."},
+		{Name: "rank_loss", Kind: Count, Table: Results, Doc: "Number of singular values not above N*2^-52 of the largest of their own matrix."},
 		{Name: "weak_rank_loss", Kind: Count, Table: Results, Doc: "Number of eigenvalues below 1e-6."},
 		{Name: "entropy", Table: Results, Doc: "Entropy of the eigenvalues as shares of their sum, divided by the logarithm of matrix_rank; there is none for rank 1."},
 	},

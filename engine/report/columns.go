@@ -38,7 +38,7 @@ var described = []Column{
 		number: func(r *engine.Row) float64 { return float64(r.Layer.N()) }},
 	{Column: metric.Column{Name: "Q", Doc: "N divided by M."},
 		number: func(r *engine.Row) float64 { return float64(r.Layer.N()) / float64(r.Layer.M()) }},
-	{Column: metric.Column{Name: "has_esd", Kind: metric.Flag, Doc: "Always true: only layers with a spectrum are in the tables."}},
+	{Column: metric.Column{Name: "has_esd", Kind: metric.Flag, Doc: "Always true, as in WeightWatcher's tables, which leave out all other layers."}},
 	{Column: metric.Column{Name: "layer_type", Kind: metric.Text, Doc: "dense, conv1d, conv2d or embedding."},
 		text: func(r *engine.Row, _ *Context) string { return string(r.Layer.Type) }},
 	{Column: metric.Column{Name: "longname", Kind: metric.Text, Doc: "Name of the tensor without .weight; [i] is added for the matrices of one tensor that are layers of their own."},

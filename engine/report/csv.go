@@ -50,27 +50,47 @@ func quantized(res *engine.Result) []engine.Row {
 	return rows
 }
 
+// A comparisonColumn is one column of the comparison of levels.
+type comparisonColumn struct {
+	name string
+	kind metric.Kind
+	cell func(s *stats.Summary) any // a string, a float64 or an int
+	doc  string
+}
+
 // comparison are the columns of the comparison of levels: those of the published
 // study, then the correlations with the baseline and the number of failed fits.
-var comparison = []struct {
-	name string
-	cell func(s *stats.Summary) any // a string, a float64 or an int
-}{
-	{"quantization", func(s *stats.Summary) any { return s.Level.Name() }},
-	{"num_layers", func(s *stats.Summary) any { return s.Layers }},
-	{"alpha_mean", func(s *stats.Summary) any { return s.Mean }},
-	{"alpha_std", func(s *stats.Summary) any { return s.Std }},
-	{"alpha_min", func(s *stats.Summary) any { return s.Min }},
-	{"alpha_max", func(s *stats.Summary) any { return s.Max }},
-	{"alpha_median", func(s *stats.Summary) any { return s.Median }},
-	{"layers_below_2", func(s *stats.Summary) any { return s.Below }},
-	{"layers_above_6", func(s *stats.Summary) any { return s.Above }},
-	{"layers_optimal", func(s *stats.Summary) any { return s.Optimal }},
-	{"alpha_hat", func(s *stats.Summary) any { return s.AlphaHat }},
-	{"log_norm_mean", func(s *stats.Summary) any { return s.LogNorm }},
-	{"corr_fp16", func(s *stats.Summary) any { return s.Pearson }},
-	{"spearman_fp16", func(s *stats.Summary) any { return s.Spearman }},
-	{"num_failed", func(s *stats.Summary) any { return s.Failed }},
+var comparison = []comparisonColumn{
+	{"quantization", metric.Text, func(s *stats.Summary) any { return s.Level.Name() },
+		"Name of the level."},
+	{"num_layers", metric.Count, func(s *stats.Summary) any { return s.Layers },
+		"Number of layers that were reached."},
+	{"alpha_mean", metric.Number, func(s *stats.Summary) any { return s.Mean },
+		"Mean of alpha, over the layers that have one; so are all statistics of alpha here."},
+	{"alpha_std", metric.Number, func(s *stats.Summary) any { return s.Std },
+		"Standard deviation of alpha, with n-1."},
+	{"alpha_min", metric.Number, func(s *stats.Summary) any { return s.Min },
+		"Smallest alpha."},
+	{"alpha_max", metric.Number, func(s *stats.Summary) any { return s.Max },
+		"Largest alpha."},
+	{"alpha_median", metric.Number, func(s *stats.Summary) any { return s.Median },
+		"Median of alpha."},
+	{"layers_below_2", metric.Count, func(s *stats.Summary) any { return s.Below },
+		"Number of layers with alpha below 2."},
+	{"layers_above_6", metric.Count, func(s *stats.Summary) any { return s.Above },
+		"Number of layers with alpha above 6."},
+	{"layers_optimal", metric.Count, func(s *stats.Summary) any { return s.Optimal },
+		"Number of layers with alpha from 2 to 6."},
+	{"alpha_hat", metric.Number, func(s *stats.Summary) any { return s.AlphaHat },
+		"Mean of alpha_weighted."},
+	{"log_norm_mean", metric.Number, func(s *stats.Summary) any { return s.LogNorm },
+		"Mean of log_norm."},
+	{"corr_fp16", metric.Number, func(s *stats.Summary) any { return s.Pearson },
+		"Pearson's correlation of alpha with that at the baseline, over the layers that have both; there is none for fewer than two, and none where alpha does not vary."},
+	{"spearman_fp16", metric.Number, func(s *stats.Summary) any { return s.Spearman },
+		"Spearman's rank correlation, of the same numbers."},
+	{"num_failed", metric.Count, func(s *stats.Summary) any { return s.Failed },
+		"Number of layers without alpha, or with -1 in its place (--compat weightwatcher)."},
 }
 
 // ComparisonFields returns the columns of the comparison for one level, by name: strings,
