@@ -40,11 +40,13 @@ test-nocgo: ## run the tests of "test" in pure Go
 	CGO_ENABLED=0 $(GO) test -run '$(RUN)' $(PKG)
 
 .PHONY: lint
-lint: setup ## check formatting, vet, module files, and the house rules of internal/lint
+lint: setup ## check formatting, vet, staticcheck, module files, and the house rules of internal/lint
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run make format'; exit 1; }
 	@sh scripts/format-c.sh --check
 	$(CGO) $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) vet ./...
+	$(CGO) $(GO) tool staticcheck ./...
+	CGO_ENABLED=0 $(GO) tool staticcheck ./...
 	$(GO) mod tidy -diff
 	$(CGO) $(GO) test -count=1 ./internal/lint
 

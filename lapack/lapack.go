@@ -75,7 +75,3 @@ func Names() []string { return named.Names(backends) }
 
 // Lookup returns the backend called name; the empty name is the default one.
 func Lookup(name string) (Backend, error) { return named.Lookup("lapack", backends, name) }
-
-// maxOrder32 is the largest order for libraries with 32-bit indices: the largest n
-// with n*n < 2^31.
-const maxOrder32 = 46340

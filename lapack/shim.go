@@ -20,6 +20,10 @@ import (
 	_ "github.com/wwq-fast/wwq-fast/cblas"
 )
 
+// maxOrder32 is the largest order for libraries with 32-bit indices: the largest n
+// with n*n < 2^31.
+const maxOrder32 = 46340
+
 // shim calls LAPACK's Fortran symbols. A row-major upper triangle is the same
 // memory as a column-major lower one, and a row-major matrix that of its
 // transpose, which has the same singular values: so nothing is copied.
