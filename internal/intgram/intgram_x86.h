@@ -77,31 +77,36 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     n->total = root(total);
 }
 
-// clang-format off: the assembly stands as tables.
+// The assembly below stands as tables.
+// clang-format off
 
 // One group: 6 rows of u times 2 vectors of b. In assembly, since the 12 sums,
 // the 2 vectors, u and a product fill the registers exactly; compilers reorder
 // the sums and spill them, at half the speed.
-#define ROW(mul, add, at, s0, s1)                                                                 \
-    "vpbroadcastd " at "(%[a]), %%ymm2\n" mul " %%ymm0, %%ymm2, %%ymm3\n" mul                     \
-    " %%ymm1, %%ymm2, %%ymm2\n" add " %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" add " %%ymm2, %%ymm" s1 \
-    ", %%ymm" s1 "\n"
-#define GROUP(mul, add, b_at, b_next, r0, r1, r2, r3, r4, r5)                                    \
-    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                                           \
-    "vmovdqa " b_next "(%[b]), %%ymm1\n" ROW(mul, add, r0, "4", "5") ROW(mul, add, r1, "6", "7") \
-        ROW(mul, add, r2, "8", "9") ROW(mul, add, r3, "10", "11") ROW(mul, add, r4, "12", "13")  \
-            ROW(mul, add, r5, "14", "15")
+#define ROW(mul, add, at, s0, s1)             \
+    "vpbroadcastd " at "(%[a]), %%ymm2\n"     \
+    mul " %%ymm0, %%ymm2, %%ymm3\n"           \
+    mul " %%ymm1, %%ymm2, %%ymm2\n"           \
+    add " %%ymm3, %%ymm" s0 ", %%ymm" s0 "\n" \
+    add " %%ymm2, %%ymm" s1 ", %%ymm" s1 "\n"
+#define GROUP(mul, add, b_at, b_next, r0, r1, r2, r3, r4, r5)                           \
+    "vmovdqa " b_at "(%[b]), %%ymm0\n"                                                  \
+    "vmovdqa " b_next "(%[b]), %%ymm1\n"                                                \
+    ROW(mul, add, r0, "4", "5") ROW(mul, add, r1, "6", "7") ROW(mul, add, r2, "8", "9") \
+    ROW(mul, add, r3, "10", "11") ROW(mul, add, r4, "12", "13") ROW(mul, add, r5, "14", "15")
 // All groups of a block, of which there are n.
-#define BLOCKS(mul, add)                                                                         \
-    ".p2align 5\n"                                                                               \
-    "1:\n" GROUP(mul, add, "0", "32", "0", "4", "8", "12", "16",                                 \
-                 "20") GROUP(mul, add, "64", "96", "24", "28", "32", "36", "40", "44")           \
-        GROUP(mul, add, "128", "160", "48", "52", "56", "60", "64", "68")                        \
-            GROUP(mul, add, "192", "224", "72", "76", "80", "84", "88", "92") "add $96, %[a]\n"  \
-                                                                              "add $256, %[b]\n" \
-                                                                              "dec %[n]\n"       \
-                                                                              "jnz 1b\n"
-#define ALL_YMM                                                                              \
+#define BLOCKS(mul, add)                                                                  \
+    ".p2align 5\n"                                                                        \
+    "1:\n"                                                                                \
+    GROUP(mul, add, "0", "32", "0", "4", "8", "12", "16", "20")                           \
+    GROUP(mul, add, "64", "96", "24", "28", "32", "36", "40", "44")                       \
+    GROUP(mul, add, "128", "160", "48", "52", "56", "60", "64", "68")                     \
+    GROUP(mul, add, "192", "224", "72", "76", "80", "84", "88", "92")                     \
+    "add $96, %[a]\n"                                                                     \
+    "add $256, %[b]\n"                                                                    \
+    "dec %[n]\n"                                                                          \
+    "jnz 1b\n"
+#define ALL_YMM                                                                                \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
@@ -120,47 +125,48 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
 // plan has seen to it that what remains without the bias fits.
 AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t *b,
                                     const int16_t *before, const int16_t *after, size_t blocks) {
-    __asm__ volatile("vmovdqa (%[p]), %%ymm4\n"
-                     "vmovdqa 32(%[p]), %%ymm5\n"
-                     "vmovdqa %%ymm4, %%ymm6\n vmovdqa %%ymm5, %%ymm7\n"
-                     "vmovdqa %%ymm4, %%ymm8\n vmovdqa %%ymm5, %%ymm9\n"
-                     "vmovdqa %%ymm4, %%ymm10\n vmovdqa %%ymm5, %%ymm11\n"
-                     "vmovdqa %%ymm4, %%ymm12\n vmovdqa %%ymm5, %%ymm13\n"
-                     "vmovdqa %%ymm4, %%ymm14\n vmovdqa %%ymm5, %%ymm15\n" BLOCKS(
-                         "vpmaddubsw", "vpaddw") "vmovdqa (%[e]), %%ymm0\n"
-                                                 "vmovdqa 32(%[e]), %%ymm1\n"
-                                                 "vpcmpeqw %%ymm2, %%ymm2, %%ymm2\n"
-                                                 "vpsrlw $15, %%ymm2, %%ymm2\n" // ones
-                     FLUSH("0", "4", "5") FLUSH("64", "6", "7") FLUSH("128", "8", "9")
-                         FLUSH("192", "10", "11") FLUSH("256", "12", "13") FLUSH("320", "14", "15")
-                     : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
-                     : [o] "r"(acc), [p] "r"(before), [e] "r"(after)
-                     : "cc", "memory", ALL_YMM);
+    __asm__ volatile(
+        "vmovdqa (%[p]), %%ymm4\n"
+        "vmovdqa 32(%[p]), %%ymm5\n"
+        "vmovdqa %%ymm4, %%ymm6\n vmovdqa %%ymm5, %%ymm7\n"
+        "vmovdqa %%ymm4, %%ymm8\n vmovdqa %%ymm5, %%ymm9\n"
+        "vmovdqa %%ymm4, %%ymm10\n vmovdqa %%ymm5, %%ymm11\n"
+        "vmovdqa %%ymm4, %%ymm12\n vmovdqa %%ymm5, %%ymm13\n"
+        "vmovdqa %%ymm4, %%ymm14\n vmovdqa %%ymm5, %%ymm15\n"
+        BLOCKS("vpmaddubsw", "vpaddw")
+        "vmovdqa (%[e]), %%ymm0\n"
+        "vmovdqa 32(%[e]), %%ymm1\n"
+        "vpcmpeqw %%ymm2, %%ymm2, %%ymm2\n"
+        "vpsrlw $15, %%ymm2, %%ymm2\n" // ones
+        FLUSH("0", "4", "5") FLUSH("64", "6", "7") FLUSH("128", "8", "9")
+        FLUSH("192", "10", "11") FLUSH("256", "12", "13") FLUSH("320", "14", "15")
+        : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
+        : [o] "r"(acc), [p] "r"(before), [e] "r"(after)
+        : "cc", "memory", ALL_YMM);
 }
 
 // Adds a row's sums in int32 to double.
-#define FLUSH16(at, s)                          \
-    "vcvtdq2pd %%xmm" s ", %%ymm0\n"            \
-    "vextracti128 $1, %%ymm" s ", %%xmm" s "\n" \
-    "vcvtdq2pd %%xmm" s ", %%ymm1\n"            \
-    "vaddpd " at "(%[o]), %%ymm0, %%ymm0\n"     \
-    "vaddpd 32+" at "(%[o]), %%ymm1, %%ymm1\n"  \
-    "vmovapd %%ymm0, " at "(%[o])\n"            \
+#define FLUSH16(at, s)                            \
+    "vcvtdq2pd %%xmm" s ", %%ymm0\n"              \
+    "vextracti128 $1, %%ymm" s ", %%xmm" s "\n"   \
+    "vcvtdq2pd %%xmm" s ", %%ymm1\n"              \
+    "vaddpd " at "(%[o]), %%ymm0, %%ymm0\n"       \
+    "vaddpd 32+" at "(%[o]), %%ymm1, %%ymm1\n"    \
+    "vmovapd %%ymm0, " at "(%[o])\n"              \
     "vmovapd %%ymm1, 32+" at "(%[o])\n"
 #define CLEAR(s) "vpxor %%xmm" s ", %%xmm" s ", %%xmm" s "\n"
 
-AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16_t *b,
-                                      size_t blocks) {
-    __asm__ volatile(CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9") CLEAR("10")
-                         CLEAR("11") CLEAR("12") CLEAR("13") CLEAR("14") CLEAR("15")
-                             BLOCKS("vpmaddwd", "vpaddd") FLUSH16("0", "4") FLUSH16("64", "5")
-                                 FLUSH16("128", "6") FLUSH16("192", "7") FLUSH16("256", "8")
-                                     FLUSH16("320", "9") FLUSH16("384", "10") FLUSH16("448", "11")
-                                         FLUSH16("512", "12") FLUSH16("576", "13")
-                                             FLUSH16("640", "14") FLUSH16("704", "15")
-                     : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
-                     : [o] "r"(acc)
-                     : "cc", "memory", ALL_YMM);
+AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
+    __asm__ volatile(
+        CLEAR("4") CLEAR("5") CLEAR("6") CLEAR("7") CLEAR("8") CLEAR("9")
+        CLEAR("10") CLEAR("11") CLEAR("12") CLEAR("13") CLEAR("14") CLEAR("15")
+        BLOCKS("vpmaddwd", "vpaddd")
+        FLUSH16("0", "4") FLUSH16("64", "5") FLUSH16("128", "6") FLUSH16("192", "7")
+        FLUSH16("256", "8") FLUSH16("320", "9") FLUSH16("384", "10") FLUSH16("448", "11")
+        FLUSH16("512", "12") FLUSH16("576", "13") FLUSH16("640", "14") FLUSH16("704", "15")
+        : [a] "+r"(a), [b] "+r"(b), [n] "+r"(blocks)
+        : [o] "r"(acc)
+        : "cc", "memory", ALL_YMM);
 }
 
 #undef ROW
