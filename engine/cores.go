@@ -13,8 +13,8 @@ import (
 // with errors.Is.
 var ErrBudget = errors.New("the memory budget is too small")
 
-// threads returns how many cores to use: what was asked for, or all, but no more than
-// may call the linked library at the same time.
+// threads returns how many cores to use: the number in the options, or all cores, but no
+// more than the linked library allows to call it at once.
 func (o *Options) threads() int {
 	n := o.Threads
 	if n == 0 {
@@ -46,11 +46,11 @@ func (o *Options) workers(p *Plan) (int, error) {
 // memory budget allows few workers, the remaining ones share all cores.
 type cores struct {
 	mu   sync.Mutex
-	idle int // neither lent nor of a worker
-	busy int // workers
+	idle int // cores that belong to no worker and are not lent
+	busy int // workers that are not done
 }
 
-// Acquire lends up to most cores, but no more than a fair share.
+// Acquire lends up to most idle cores, but no more than the share of one worker.
 func (c *cores) Acquire(most int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,7 +67,7 @@ func (c *cores) Release(n int) {
 	c.idle += n
 }
 
-// leave makes the core of a worker that has no more work one to lend.
+// leave adds the core of a worker that has no more work to the idle ones.
 func (c *cores) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,12 +19,12 @@ const (
 // LayerTypes lists all types.
 var LayerTypes = []LayerType{Dense, Conv1D, Conv2D, Embedding}
 
-// A Layer is one set of eigenvalues to be: a matrix, or the slices of a
+// A Layer is what gives one set of eigenvalues: a matrix, or the slices of a
 // convolution taken together.
 type Layer struct {
 	ID       int       // index among the layers analysed
 	LongName string    // tensor name without ".weight"; "[i]" added for slices that are layers of their own
-	Type     LayerType //
+	Type     LayerType
 	Tensor   string    // name of the stored tensor
 	Index    int       // among the layers of the tensor
 	DType    checkpoint.DType

@@ -23,45 +23,46 @@ type Options struct {
 	// larger dimension. 0 is no limit. The defaults are WeightWatcher's.
 	MinEvals, MaxEvals, MaxN int
 
-	// Layers are globs (path.Match) of which one must match a tensor's name, with
-	// or without ".weight". None selects all.
+	// Layers are globs (path.Match). A tensor is selected if one of them matches its
+	// name, with or without ".weight". If there are none, all tensors are selected.
 	Layers []string
 	// Include and Exclude are layer types; an empty Include stands for all.
 	Include, Exclude []LayerType
-	// AllMatrices adds what WeightWatcher never sees: matrices whose names do not
-	// end in ".weight", and 3-D tensors.
+	// AllMatrices selects also what WeightWatcher leaves out: matrices whose names do
+	// not end in ".weight", and 3-D tensors.
 	AllMatrices bool
-	// QuantizeEmbeddings quantizes embeddings too. By default they are analysed
-	// as the fp16 level has them, at every level, as the study of linear layers
-	// that this project follows does.
+	// QuantizeEmbeddings has embeddings quantized like other layers. By default they are
+	// only cast to float16, at every level, as in the study of linear layers that this
+	// project follows.
 	QuantizeEmbeddings bool
 
 	// DequantDType is the type that dequantized weights are rounded to;
 	// checkpoint.InvalidDType, the zero value, is the type of each tensor.
 	DequantDType checkpoint.DType
 
-	// Threads is the number of cores to use; 0 takes all. Each has a layer of its own
-	// as long as there are as many, and as memory allows; what is left works inside
-	// large layers. The results do not depend on it.
+	// Threads is the number of cores to use; 0 stands for all. Each core has a layer of
+	// its own as long as there are enough layers and memory allows it. Cores without a
+	// layer help inside large ones. Results do not depend on the number.
 	Threads int
-	// Memory is a budget in bytes, 0 for none: no more layers are analysed at once
-	// than [Plan.PeakBytes] allows. If one is too much, the analysis is refused.
+	// Memory is a budget in bytes; 0 is no limit. Only as many layers are analysed at
+	// once as [Plan.PeakBytes] allows within it. If one layer alone exceeds it, the
+	// analysis is refused with ErrBudget.
 	Memory int64
 	// Precision is spectrum.Double, the default, or spectrum.Single: eigenvalues in
 	// float32 where their errors can change no rank (Row.Method says which rows).
 	Precision spectrum.Precision
-	// Reproducible has the same rows come out, bit for bit, on every x86-64 processor
-	// with AVX2, whatever else it has: the two-stage solver keeps to its AVX2 kernels, and
-	// OpenBLAS must run its Haswell ones (or Zen, which are the same). If it does not, or
-	// another library is linked, the analysis fails with ErrNotReproducible. Without it
-	// rows are the same on processors that run the same kernels, which [Environment]
-	// names. The number of threads makes no difference in either case.
+	// Reproducible makes rows equal, bit for bit, on all x86-64 processors with AVX2: the
+	// two-stage solver uses its AVX2 kernels everywhere, and OpenBLAS must run its Haswell
+	// kernels (or the Zen kernels, which are identical). If it runs others, or if another
+	// library is linked, the analysis fails with ErrNotReproducible. Without this option
+	// rows are equal on processors that run the same kernels, which [Environment] names.
+	// The number of threads makes no difference in either case.
 	Reproducible bool
 	// BLAS and LAPACK name the backends; empty is the default of the build.
 	BLAS, LAPACK string
 
-	// KeepEigenvalues keeps all eigenvalues in the rows of the result, 8 bytes
-	// each; otherwise they are dropped once the metrics are taken.
+	// KeepEigenvalues keeps all eigenvalues in the rows, 8 bytes each. By default they
+	// are dropped when the metrics have been computed.
 	KeepEigenvalues bool
 
 	// For tests: no integer Gram matrices, and a metric in the place of those of package
@@ -74,8 +75,8 @@ type Options struct {
 	Progress func(Progress)
 }
 
-// DefaultOptions returns the options of a study as published: fp16 and 8, 6, 5,
-// 4, 3 and 2 bits, WeightWatcher's limits.
+// DefaultOptions returns the options of the published study: the levels fp16 and 8, 6,
+// 5, 4, 3 and 2 bits, with WeightWatcher's limits.
 func DefaultOptions() Options {
 	levels, _ := quant.ParseList(DefaultLevels)
 	return Options{Levels: levels, MinEvals: 10, MaxEvals: 15000, MaxN: 50000}
@@ -84,7 +85,7 @@ func DefaultOptions() Options {
 // DefaultLevels is the list of levels of [DefaultOptions].
 const DefaultLevels = "fp16,8bit,6bit,5bit,4bit,3bit,2bit"
 
-// Validate reports the first option that makes no sense.
+// Validate returns an error for the first option that makes no sense.
 func (o *Options) Validate() error {
 	if len(o.Levels) == 0 {
 		return fmt.Errorf("no quantization level is given")

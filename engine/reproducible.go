@@ -13,12 +13,13 @@ import (
 // Test with errors.Is.
 var ErrNotReproducible = errors.New("results would not be the same on other processors")
 
-// ReproducibleCore is the kernel set that OpenBLAS is to run for Options.Reproducible:
-// the value of OPENBLAS_CORETYPE, which must be set before the process starts.
+// ReproducibleCore is the kernel set that OpenBLAS must run for Options.Reproducible. It
+// is a value of the variable OPENBLAS_CORETYPE, which must be set before the process
+// starts.
 const ReproducibleCore = "Haswell"
 
-// reproducible returns the variant of an eigenvalue backend whose results are the same
-// on all processors, if the linked library keeps to that, too.
+// reproducible returns the variant of an eigenvalue backend that gives equal results on
+// all processors. It fails if the linked library does not.
 func reproducible(b lapack.Backend) (lapack.Backend, error) {
 	lib := cblas.Library()
 	switch {

@@ -11,30 +11,30 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
 
-// A Check is the self-check of one level on one tensor: what quantization theory
-// says must hold, and what was measured. Results are kept in float32, so that
-// rounding to a stored type does not blur them.
+// A Check compares the errors of one level on one tensor with what quantization theory
+// says of them. Dequantized weights are float32, so that rounding to a narrower stored
+// type does not blur the comparison.
 type Check struct {
 	Tensor string
 	Level  quant.Recipe
 	Scale  float64 // step between values; NaN where steps differ
 	Errors quant.Errors
-	Values int // different values that the level allows
-	// MaxError is the largest error in steps: at most a half, but for rounding. It is NaN
-	// where steps differ, and so is RMSError.
+	Values int // number of different values that the level has; 0 if it is not known
+	// MaxError is the largest error in steps: at most 1/2, apart from rounding. MaxError
+	// and RMSError are NaN where steps differ.
 	MaxError float64
-	// RMSError is the root mean square error in steps: 1/sqrt(12) = 0.2887 for
-	// weights that spread over many steps, at most a half for any.
+	// RMSError is the root mean square error in steps: 1/sqrt(12) = 0.2887 for weights
+	// that are spread over many steps, and at most 1/2 for all.
 	RMSError float64
-	// Failures says in words which bounds do not hold; none is a pass.
+	// Failures says in words which bounds do not hold. The check is passed if it is empty.
 	Failures []string
 }
 
 // Passed reports whether all bounds hold.
 func (c *Check) Passed() bool { return len(c.Failures) == 0 }
 
-// Validate checks the quantizer at the uniform levels of opts on every matrix of
-// src that the analysis would quantize, or, if src is nil, on a synthetic one.
+// Validate checks the levels of opts, except those that quantize nothing, on every matrix
+// of src that an analysis would quantize or, if src is nil, on a synthetic matrix.
 func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
 // The wwq-fast command analyses how quantization changes the spectra of a
-// checkpoint's weights. See package engine for the same as a library.
+// checkpoint's weights. Package engine is the library behind it.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Package metric computes the numbers of one layer at one level from its spectrum.
 //
 // Columns are data: every number has a name, a unit, a meaning and a kind, from which
-// tables, JSON and documents are made. A [Metric] computes the values of some columns. A
-// layer's values are one slice, in the order of [Columns], that is full of NaN before
-// the metrics come; what a metric cannot compute stays so.
+// tables, JSON and documents are made. A [Metric] computes the values of some columns. The
+// values of a layer are one slice, in the order of [Columns]. It is filled with NaN before
+// the metrics are computed; a value that a metric cannot compute remains NaN.
 //
 // To add a metric, write a file with a variable of type [Metric] and enter it in the
 // table below.

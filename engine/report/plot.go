@@ -208,7 +208,7 @@ func stroke(c color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyle 
 	return draw.LineStyle{Color: c, Width: width, Dashes: dashes}
 }
 
-// levelTicks labels whole numbers with the names of the levels.
+// levelTicks labels integers with the names of the levels.
 func (d *plotData) levelTicks() plot.ConstantTicks {
 	t := make(plot.ConstantTicks, len(d.levels))
 	for i := range d.levels {

@@ -90,9 +90,10 @@ func (s shape) stride(count int) int {
 	return count
 }
 
-// PanelLength returns how many rows or columns of length k one panel holds: 4 MiB
-// in float64 where that is 256 to 1024 of them, and a multiple of align. Fewer would make
-// the update of the k×k Gram matrix memory-bound, more would leave the cache.
+// PanelLength returns how many rows or columns of length k one panel holds: as many as
+// take 4 MiB in float64, but at least 256 and at most 1024, rounded down to a multiple of
+// align. Shorter panels would make the update of the k×k Gram matrix memory-bound, longer
+// ones would not stay in cache.
 func PanelLength(k, align int) int {
 	length := min(max(1<<19/max(k, 1), 256), 1024)
 	return max(length/align, 1) * align
