@@ -22,11 +22,11 @@ var LayerTypes = []LayerType{Dense, Conv1D, Conv2D, Embedding}
 // A Layer is what gives one set of eigenvalues: a matrix, or the slices of a
 // convolution taken together.
 type Layer struct {
-	ID       int       // index among the layers analysed
-	LongName string    // tensor name without ".weight"; "[i]" added for slices that are layers of their own
+	ID       int    // index among the layers analysed
+	LongName string // tensor name without ".weight"; "[i]" added for slices that are layers of their own
 	Type     LayerType
-	Tensor   string    // name of the stored tensor
-	Index    int       // among the layers of the tensor
+	Tensor   string // name of the stored tensor
+	Index    int    // among the layers of the tensor
 	DType    checkpoint.DType
 	// Rows and Cols are the dimensions of each matrix of the layer as stored,
 	// Slices their number: the kernel area of a convolution, else 1.
