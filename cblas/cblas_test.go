@@ -29,7 +29,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// TestLimitThreads: the count of before comes back when the last holder lets go.
+// TestLimitThreads: the number of threads is restored when the last holder lets go.
 func TestLimitThreads(t *testing.T) {
 	before := Library().Threads
 	if before == 0 {

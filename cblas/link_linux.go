@@ -2,8 +2,8 @@
 
 package cblas
 
-// Only linker flags stand in the link files. An include directory of OpenBLAS
-// here or in CGO_CFLAGS would shadow the headers that netlib brings itself.
+// The link files hold linker flags only. An include directory of OpenBLAS here or in
+// CGO_CFLAGS would shadow the headers that netlib brings itself.
 
 // #cgo LDFLAGS: -llapacke -lopenblas -ldl
 import "C"

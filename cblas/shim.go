@@ -128,7 +128,7 @@ func Library() Info {
 		Core:    C.GoString(C.wwq_blas_core()),
 		Threads: int(C.wwq_blas_threads()),
 	}
-	// OpenBLAS has its limit in the configuration string.
+	// OpenBLAS names its limit in the configuration string.
 	for field := range strings.FieldsSeq(info.Config) {
 		if n, ok := strings.CutPrefix(field, "MAX_THREADS="); ok {
 			info.MaxCallers, _ = strconv.Atoi(n)
@@ -151,10 +151,10 @@ var limit struct {
 	before  int
 }
 
-// LimitThreads makes the linked library use n threads a call until restore is
-// called. The setting is process-wide, as the libraries define it: while several
-// callers hold it, the last n given stands, and the count from before the first
-// comes back when the last one restores it.
+// LimitThreads makes the linked library use n threads a call until restore is called.
+// The libraries define the setting for the whole process: if several callers limit it,
+// the last n counts, and the number from before the first call is restored when the last
+// of them calls restore.
 func LimitThreads(n int) (restore func()) {
 	limit.Lock()
 	defer limit.Unlock()

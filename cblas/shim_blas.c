@@ -9,8 +9,8 @@
 #define UPLO(up) ((up) ? CblasUpper : CblasLower)
 #define TRANS(t) ((t) ? CblasTrans : CblasNoTrans)
 #else
-// Declared here, not taken from a cblas.h: the name collides with the header
-// that netlib brings, and the enumerations are ints in every CBLAS.
+// These are declared here rather than taken from a cblas.h, whose name collides with the
+// header that netlib brings. The enumerations are ints in every CBLAS.
 #define ROW_MAJOR 101
 #define UPLO(up) ((up) ? 121 : 122)
 #define TRANS(t) ((t) ? 112 : 111)
@@ -46,8 +46,8 @@ const char *wwq_blas_core(void) { return NULL; }
 int wwq_blas_parallel(void) { return -1; }
 int wwq_blas_threads(void) { return 0; }
 
-// Per-thread control appeared in macOS 15; before, VECLIB_MAXIMUM_THREADS, read
-// when the library loads, is the only means, and this does nothing.
+// macOS 15 introduced control by thread. Earlier versions read VECLIB_MAXIMUM_THREADS
+// when the library loads, and this function does nothing there.
 void wwq_blas_set_threads(int n) {
 #if defined(MAC_OS_VERSION_15_0) && __MAC_OS_X_VERSION_MAX_ALLOWED >= 150000
     if (__builtin_available(macOS 15.0, *))
@@ -59,7 +59,7 @@ void wwq_blas_set_threads(int n) {
 #else
 #include <dlfcn.h>
 
-// Looked up by name, so that the program also links with a CBLAS that is not
+// Looks a function up by name, so that the program also links with a CBLAS that is not
 // OpenBLAS.
 static void *find(const char *name) { return dlsym(RTLD_DEFAULT, name); }
 
@@ -88,7 +88,7 @@ const char *wwq_blas_config(void) {
     void (*mkl)(char *, int) = (void (*)(char *, int))find("mkl_get_version_string");
     const char *s = call_string("openblas_get_config");
     if (!s && mkl) {
-        mkl(version, sizeof version - 1); // the same each time, whoever writes it
+        mkl(version, sizeof version - 1); // every call writes the same text
         return version;
     }
     return s ? s : call_string("bli_info_get_version_str");

@@ -10,7 +10,7 @@ void wwq_ssyrk(int upper, int trans, int n, int k, float alpha, const float *a, 
 void wwq_dgemm(int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a,
                int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
-// What the linked library says of itself; NULL or 0 where it says nothing.
+// What the linked library reports about itself; NULL or 0 if it reports nothing.
 const char *wwq_blas_library(void);
 const char *wwq_blas_config(void);
 const char *wwq_blas_core(void);

@@ -14,10 +14,10 @@ func available() []Backend {
 	return []Backend{twoStage{shim{name: "shim"}, twostage.Sets()[0]}, shim{name: "shim"}, netlib{}, goBackend{}}
 }
 
-// netlib is gonum's netlib binding over LAPACKE. LAPACKE's row-major path copies
-// and transposes the matrix into C memory on every call, 8*n*n bytes that Go
-// does not see; only the divide-and-conquer routines of the low-level binding
-// have both precisions. The binding drops info, so every failure reads info = 1.
+// netlib is gonum's netlib binding over LAPACKE. In its row-major path LAPACKE copies
+// the matrix to C memory on every call, 8*n*n bytes that the Go runtime does not count.
+// The divide-and-conquer routines are used because only those have both precisions in
+// the low-level binding. The binding drops info, so every failure reads info = 1.
 type netlib struct{}
 
 func (netlib) Name() string { return "netlib" }
@@ -62,8 +62,8 @@ func (netlib) SingularValues(m, n int, a []float64, lda int, s []float64) error 
 	if err := finiteGeneral(m, n, a, lda); err != nil {
 		return err
 	}
-	// The vectors are not wanted, but some LAPACKE versions check the stride of
-	// V^T all the same (OpenBLAS issue 5051).
+	// Some versions of LAPACKE check the stride of V^T even if no vectors are wanted
+	// (OpenBLAS issue 5051).
 	var impl nllapack.Implementation
 	none, query := gonumlapack.SVDNone, make([]float64, 1)
 	impl.Dgesvd(none, none, m, n, a, lda, s, nil, m, nil, n, query, -1)

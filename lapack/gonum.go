@@ -107,8 +107,8 @@ func (goBackend) QR(m, n int, a []float64, lda int) error {
 // diagonal d and off-diagonal e, times 2^shift, ascending.
 //
 // gonum's Dsterf (v0.17.0) panics when it has to scale a block, that is, when one
-// has a norm below 1e-122 or above 1e153. So the matrix comes scaled to a norm
-// near 1, and what is below 2^-300 is set to zero here.
+// has a norm below 1e-122 or above 1e153. The callers therefore scale the matrix to a
+// norm near 1, and elements below 2^-300 are set to zero here.
 func sterf(d, e []float64, shift int) error {
 	const nothing = 0x1p-300
 	for _, v := range [][]float64{d, e} {

@@ -4,17 +4,17 @@
 #ifndef WWQ_SHIM_LAPACK_H
 #define WWQ_SHIM_LAPACK_H
 
-// Eigenvalues of the symmetric n×n matrix whose lower (column-major) triangle is
-// a, ascending, into w.
+// Write the eigenvalues of the symmetric n×n matrix with the lower (column-major) triangle
+// a to w, ascending.
 int wwq_dsyevd(int n, double *a, int lda, double *w, double *work, int lwork, int *iwork,
                int liwork);
 int wwq_ssyevd(int n, float *a, int lda, float *w, float *work, int lwork, int *iwork, int liwork);
 
-// Singular values of the m×n matrix a, descending, into s; iwork has
-// 8*min(m,n) places.
+// Writes the singular values of the m×n matrix a to s, descending. iwork has 8*min(m,n)
+// elements.
 int wwq_dgesdd(int m, int n, double *a, int lda, double *s, double *work, int lwork, int *iwork);
 
-// L of the m×n matrix a = L*Q, m <= n.
+// Overwrites the lower triangle of the m×n matrix a with the factor L of a = L*Q.
 int wwq_dgelqf(int m, int n, double *a, int lda, double *tau, double *work, int lwork);
 
 #endif

@@ -89,7 +89,7 @@ type Gemm64 interface {
 	Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int)
 }
 
-// DgemmTest compares with sums of products. Elements are small whole numbers, so
+// DgemmTest compares with sums of products. Elements are small integers, so
 // results are exact.
 func DgemmTest(t *testing.T, b Gemm64) {
 	rng := rand.New(rand.NewPCG(3, 4))

@@ -1,5 +1,5 @@
-// Package cpu tells what the processor can do, as far as the choice of BLAS
-// kernels depends on it.
+// Package cpu tells which instruction sets the processor has, as far as the choice of
+// kernels, those of this project and of OpenBLAS, depends on it.
 package cpu
 
 import (

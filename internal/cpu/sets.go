@@ -2,9 +2,8 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-// Supports reports whether this machine, its processor and operating system, runs
-// code compiled for the instruction set called set. The names and what each stands
-// for:
+// Supports reports whether the processor and the operating system run code compiled for
+// the instruction set called set. The names mean:
 //
 //	scalar, generic  what every machine has
 //	avx2             AVX2, FMA and F16C
@@ -37,9 +36,8 @@ func Supports(set string) bool {
 	return false
 }
 
-// Usable returns the places in names, which lists the instruction sets of a kernel
-// package from the portable one to the best, of those that this machine supports, the
-// best first.
+// Usable returns the indices of the supported sets in names, in reverse order. Kernel
+// packages list their sets from the portable one to the best, so the best comes first.
 func Usable(names []string) []int {
 	var places []int
 	for i := len(names) - 1; i >= 0; i-- {

@@ -11,7 +11,7 @@ func syrkGeneric(trans bool, k, m int, q []int8, ldq int, c []float64, ldc int, 
 		n := min(genericSlab, m-from)
 		part, stride := q, ldq
 		if trans {
-			// Rows of products must lie together.
+			// The elements of a column must lie together.
 			part, stride = ws.aligned(k*n, 1), n
 			for l := range n {
 				for i, v := range q[(from+l)*ldq:][:k] {
@@ -42,7 +42,7 @@ func syrkGeneric(trans bool, k, m int, q []int8, ldq int, c []float64, ldc int, 
 }
 
 func syrk16Generic(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int) {
-	row, col := ldq, 1 // from one of the k vectors to the next, and along it
+	row, col := ldq, 1 // the distance of two vectors, and of the elements of one
 	if trans {
 		row, col = 1, ldq
 	}

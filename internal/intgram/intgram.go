@@ -1,8 +1,8 @@
 // Package intgram computes Gram matrices of small integers: the symmetric rank-k
 // update, exact, several times as fast as in floating point. Weights quantized
-// symmetrically are s·Q with Q of int8; rounded to a narrow floating-point type,
-// they still are whole multiples, of int16, of a power of two. Their Gram matrix is
-// the square of the unit times one of this package.
+// symmetrically are s·Q with a matrix Q of int8. Rounded to a narrow floating-point type
+// they are still u·Q with a power of two u and a matrix Q of int16. Their Gram matrix
+// is s² or u² times that of Q.
 //
 // Each loop exists in C, compiled for several instruction sets, and in Go
 // (generic.go), which is the specification and the only version in builds without
@@ -11,16 +11,16 @@
 //
 // # Method
 //
-// The long dimension is cut into slabs whose sums fit in int32; those are added
-// to the float64 result. Where the machine has a dot product of int8 to int32
-// (VNNI, NEON dotprod), it sums a slab. AVX2 only multiplies to int16 sums of two
-// products. Those are added modulo 2^16 over runs of blocks for which bounds on
-// the panels' columns prove that the true sum fits in int16 (Cauchy and Schwarz:
-// |Σab| ≤ |a||b|), and only then widened. Runs are long when qmax is small, but
-// also when elements are, as weights with few outliers are under 8 bits; blocks
-// that no bound covers take a loop that widens every product. Products of int16 are
-// added in int32 in the same way, over runs for which the bounds prove that the sum
-// fits, and those in float64.
+// The blocking is that of BLIS; intgram_types.h maps the names. The long dimension is
+// cut into slabs (KC) whose sums fit in int32, which are added to the float64 result.
+// If the machine has a dot product of int8 to int32 (VNNI, NEON dotprod), that sums a
+// slab. AVX2 has an instruction for int16 sums of two products only. These sums are
+// added modulo 2^16 over runs of blocks, and then widened; bounds on the columns prove
+// that the true sum over a run fits in int16 (Cauchy and Schwarz: |Σab| ≤ |a||b|).
+// Runs are long if qmax is small, or if most codes are, which is so for 8-bit codes of
+// weights with few outliers. Blocks that no bound covers take a loop that widens every
+// product. Products of int16 are summed in int32 over runs, too, and the sums of runs
+// in float64.
 //
 // All functions are safe for concurrent use on different matrices, given a
 // [Workspace] each.
@@ -61,8 +61,8 @@ func SIMD() string { return best.String() }
 // is ready; it grows to what the largest call needs and may be dropped at any
 // time. One goroutine at a time may use it.
 type Workspace struct {
-	// Threads is on how many cores the next product runs; 0 is 1. The result does not
-	// depend on it. The pure-Go version takes one.
+	// Threads is the number of cores that the next product uses; 0 stands for 1. The
+	// result does not depend on it. The pure-Go version uses one.
 	Threads int
 
 	buf []int8
@@ -71,7 +71,7 @@ type Workspace struct {
 // Bytes returns how much memory the workspace takes.
 func (w *Workspace) Bytes() int { return cap(w.buf) }
 
-// aligned returns n bytes at a multiple of align, with anything in them.
+// aligned returns n bytes of undefined content at a multiple of align.
 func (w *Workspace) aligned(n, align int) []int8 {
 	if len(w.buf) < n+align {
 		w.buf = nil // frees it first
@@ -81,8 +81,8 @@ func (w *Workspace) aligned(n, align int) []int8 {
 	return w.buf[skip : skip+n]
 }
 
-// Syrk adds to the upper triangle of the k×k matrix c the products of the
-// columns of q, for trans, or else of its rows:
+// Syrk adds the Gram matrix of the columns or rows of q to the upper triangle of the
+// k×k matrix c:
 //
 //	C += QᵀQ   if trans,  Q is m×k
 //	C += Q Qᵀ  if !trans, Q is k×m
@@ -100,20 +100,20 @@ func (w *Workspace) aligned(n, align int) []int8 {
 // and 127; codes beyond qmax give wrong sums but no wrong access. Smaller qmax
 // and smaller elements are faster.
 //
-// What is added is exact. The result is, too, and does not depend on the
-// instruction set, as long as c holds integers and no sum exceeds 2^53 in
-// magnitude. The lower triangle is neither read nor written. ws, which must not
-// be nil, holds about 5 kB for every row of c (less if m is below 2048), for any
-// m; a cgo call lasts a part of a slab.
+// The products are exact. So is the result, which then does not depend on the instruction
+// set, as long as c holds integers and no sum exceeds 2^53 in magnitude. The lower triangle
+// is neither read nor written. ws, which must not be nil, grows to about 5 kB for every
+// row of c, whatever m is (less if m is below 2048). A cgo call lasts no longer than one
+// slab takes. Arguments that do not fit each other panic.
 func Syrk(trans bool, k, m int, q []int8, ldq int, qmax int, c []float64, ldc int, ws *Workspace) {
 	best.syrk(trans, k, m, q, ldq, qmax, c, ldc, ws)
 }
 
 // Syrk16 computes what [Syrk] does for elements of up to 16 bits, between -32767 and
 // 32767, at about half its speed. The element -32768 gives wrong sums but no wrong
-// access. Sums are exact up to 2^53. Small elements are faster: as fast as any are
-// those of which the squares of 1024 add up to less than 2^31. ws holds twice as much
-// as for Syrk if m is below 1024, and as much as for Syrk from 2048 on.
+// access. Sums are exact up to 2^53. Small elements are faster, down to a root mean square
+// of sqrt(2^31/1024) = 1448. ws grows to 2k·min(m, 1024) bytes for each of the two packed
+// copies: twice as much as for Syrk if m is below 1024, and equally much from 2048 on.
 func Syrk16(trans bool, k, m int, q []int16, ldq int, c []float64, ldc int, ws *Workspace) {
 	best.syrk16(trans, k, m, q, ldq, c, ldc, ws)
 }
@@ -158,7 +158,7 @@ func check(trans bool, k, m, lenQ, ldq, qmax, lenC, ldc int) bool {
 	return true
 }
 
-// holds reports whether n elements hold a matrix, also where its size overflows.
+// holds reports whether n elements hold a matrix. The size of the matrix may overflow.
 func holds(n, rows, cols, stride int) bool {
 	return n >= cols && (n-cols)/stride >= rows-1
 }

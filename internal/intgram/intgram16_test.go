@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// tops are largest magnitudes: of a code, and of dequantized weights of 4, 6 and 8
-// bits in bfloat16, in units of their last place.
+// tops are largest magnitudes: that of int16, those of dequantized weights of 8, 6 and 4
+// bits in bfloat16, in units of their last place, that of int8, and 1.
 var tops = []int{32767, 32512, 7936, 1792, 127, 1}
 
 // wantSame16 holds every element, the lower triangle and the padding included, to
@@ -114,8 +114,8 @@ func FuzzSyrk16(f *testing.F) {
 	})
 }
 
-// BenchmarkSyrk16 times weights of 8 to 4 bits as bfloat16 holds them, with normal
-// and with uniform codes; BenchmarkSyrk has the float64 product beside it.
+// BenchmarkSyrk16 times the product of weights of 8, 6 and 4 bits as bfloat16 holds them,
+// with normally and uniformly distributed codes. BenchmarkSyrk times the float64 product.
 func BenchmarkSyrk16(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, s := range []struct{ k, m int }{{896, 4864}, {4096, 4096}} {

@@ -5,8 +5,8 @@ TARGET static void FN(add)(double *restrict row, const int32_t *restrict acc) {
         row[j] += acc[j];
 }
 
-// Squares of int16, by column, and the bounds that follow. Pairs of products fit in
-// int32: 2 * 32767^2 < 2^31. Rounding is upwards by more than the sums lose.
+// Sums the squares of an int16 panel by column and derives its bounds. Two squares fit
+// in int32, since 2 * 32767^2 < 2^31. The factor 1.0001 covers the rounding of the sums.
 TARGET static void FN(survey16)(ig_facts *f, const int16_t *b, size_t blocks) {
     ig_bounds *n = &f->bounds;
     float column[IG_NR] = {0};

@@ -1,13 +1,14 @@
-// NEON, with and without the dot product. A panels are not biased: both multiply
-// signed by signed.
+// NEON, with and without the dot product. Both multiply signed by signed, so A panels
+// are not biased.
 #include <arm_neon.h>
 
 #define FN(name) neon_##name
 #define TARGET
 #include "intgram_loops.h"
 
-// 127 * 127 twice fits in int16, so two groups are added before they widen. A row
-// at a time: its lanes, two to a column, take 8 registers.
+// The kernel without the dot product. Two products of 127 * 127 fit in int16, so the
+// products of two groups are added before they are widened. The lanes of a row, two to a
+// column, take 8 registers, so the kernel takes two rows at a time.
 static void neon_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                         size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
                         size_t nruns) {
@@ -46,7 +47,8 @@ static const ig_table neon_table = {
     .kernel16 = scalar_kernel16,
 };
 
-// Older clang hides the intrinsics from builds that do not have them throughout.
+// Before version 16 clang declares the intrinsics only if all of the file is compiled
+// for the dot product.
 #if !defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD)
 #define HAVE_DOTPROD
 #ifdef __clang__

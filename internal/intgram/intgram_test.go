@@ -55,14 +55,14 @@ func elements[T int8 | int16](rng *rand.Rand, kind string, n, qmax int) []T {
 			if rng.IntN(5) == 0 {
 				q[i] = T(qmax - 2*qmax*rng.IntN(2))
 			}
-		case "mixed": // stretches of every bound beside each other
+		case "mixed": // every bound occurs, next to every other
 			q[i] = normal(float64(qmax) / float64(1+(i/777)%12))
 		}
 	}
 	return q
 }
 
-// strided returns the same matrix with another stride and junk between rows.
+// strided returns a copy of the matrix q with stride ld and junk between rows.
 func strided[T int8 | int16](q []T, rows, cols, ld int) []T {
 	out := make([]T, max(0, (rows-1)*ld+cols))
 	for i := range out {

@@ -8,9 +8,9 @@
 //   DPBUSD, DPWSSD   the instructions, for operands 0 += 1 * 2
 //   ADD_DOUBLE(to, v)   adds v to W doubles
 //
-// A kernel takes two vectors of columns: a B panel (W = 8), or two panels (W = 16).
-// The instructions stand in assembly because gcc copies the sums around their
-// intrinsics.
+// A kernel takes two vectors of columns: one B panel if W is 8, two if it is 16. The
+// instructions are written in assembly because gcc copies the sums back and forth around
+// their intrinsics.
 
 TARGET static void FN(kernel)(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                               size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
@@ -42,7 +42,7 @@ TARGET static void FN(kernel)(int32_t *acc, const uint8_t *a, const int8_t *b, s
     }
 }
 
-// Pairs of int16. In a wide run every group is summed by itself.
+// The kernel for int16. In a wide run the sum of every group is added to acc by itself.
 TARGET static void FN(kernel16)(double *acc, const int16_t *a, const int16_t *b, size_t stride,
                                 const ig_run *runs, size_t nruns) {
     const size_t next = W < IG_NR ? 2 * W : stride / 2;

@@ -2,7 +2,7 @@
 //
 //   sum (a + bias) b = sum a b + bias sum b
 //
-// and take off the last term, which the survey of the B panel has summed.
+// and subtract the last term, which avx2_survey has computed.
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,fma")))
@@ -13,7 +13,7 @@
 
 AVX2 static inline int max_u16(__m256i v) {
     __m128i x = _mm_max_epu16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    // phminposuw finds the smallest of 8.
+    // phminposuw finds the smallest of 8 numbers: of the complements, the largest.
     x = _mm_minpos_epu16(_mm_xor_si128(x, _mm_set1_epi16(-1)));
     return 0xffff ^ (_mm_cvtsi128_si32(x) & 0xffff);
 }
@@ -41,7 +41,7 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
                     top = _mm256_max_epu8(top, u);
                     pair = _mm256_max_epi16(pair, _mm256_maddubs_epi16(u, one8));
                     sum[h] = _mm256_add_epi16(sum[h], _mm256_maddubs_epi16(one8, v));
-                    // Eighths, rounded up: those of 32 squares fit in 16 bits.
+                    // Squares are summed in eighths, rounded up, since 32 of those fit in 16 bits.
                     __m256i e = _mm256_add_epi16(_mm256_maddubs_epi16(u, u), seven);
                     square[h] = _mm256_add_epi16(square[h], _mm256_srli_epi16(e, 3));
                 }
@@ -77,12 +77,13 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     n->total = root(total);
 }
 
-// The assembly below stands as tables.
+// The assembly below is laid out as tables.
 // clang-format off
 
-// One group: 6 rows of u times 2 vectors of b. In assembly, since the 12 sums,
-// the 2 vectors, u and a product fill the registers exactly; compilers reorder
-// the sums and spill them, at half the speed.
+// GROUP multiplies one group of an A panel, 6 rows, by 2 vectors of a B panel. It is
+// written in assembly because the 12 sums, the 2 vectors, the broadcast row and a product
+// fill the 16 registers exactly. Compilers reorder the sums and spill them, which halves
+// the speed.
 #define ROW(mul, add, at, s0, s1)             \
     "vpbroadcastd " at "(%[a]), %%ymm2\n"     \
     mul " %%ymm0, %%ymm2, %%ymm3\n"           \
@@ -94,7 +95,7 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     "vmovdqa " b_next "(%[b]), %%ymm1\n"                                                \
     ROW(mul, add, r0, "4", "5") ROW(mul, add, r1, "6", "7") ROW(mul, add, r2, "8", "9") \
     ROW(mul, add, r3, "10", "11") ROW(mul, add, r4, "12", "13") ROW(mul, add, r5, "14", "15")
-// All groups of a block, of which there are n.
+// BLOCKS multiplies all groups of n blocks.
 #define BLOCKS(mul, add)                                                                  \
     ".p2align 5\n"                                                                        \
     "1:\n"                                                                                \
@@ -110,7 +111,7 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-// A row's sums, less the bias, to int32.
+// FLUSH subtracts the bias from the int16 sums of a row and adds them to int32.
 #define FLUSH(at, s0, s1)                                \
     "vpsubw %%ymm0, %%ymm" s0 ", %%ymm" s0 "\n"          \
     "vpsubw %%ymm1, %%ymm" s1 ", %%ymm" s1 "\n"          \
@@ -121,8 +122,8 @@ AVX2 static void avx2_survey(ig_facts *f, const int8_t *b, size_t blocks, int bi
     "vmovdqa %%ymm" s0 ", " at "(%[o])\n"                \
     "vmovdqa %%ymm" s1 ", 32+" at "(%[o])\n"
 
-// Adds up products of blocks in int16, modulo 2^16, which loses nothing: the
-// plan has seen to it that what remains without the bias fits.
+// Adds up the products of a narrow run in int16, modulo 2^16. Nothing is lost: plan() has
+// proved that the sums fit once the bias is subtracted.
 AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t *b,
                                     const int16_t *before, const int16_t *after, size_t blocks) {
     __asm__ volatile(
@@ -145,7 +146,7 @@ AVX2 static inline void avx2_narrow(int32_t *acc, const uint8_t *a, const int8_t
         : "cc", "memory", ALL_YMM);
 }
 
-// Adds a row's sums in int32 to double.
+// FLUSH16 adds the int32 sums of a row to double.
 #define FLUSH16(at, s)                            \
     "vcvtdq2pd %%xmm" s ", %%ymm0\n"              \
     "vextracti128 $1, %%ymm" s ", %%xmm" s "\n"   \
@@ -179,8 +180,9 @@ AVX2 static inline void avx2_narrow16(double *acc, const int16_t *a, const int16
 
 // clang-format on
 
-// Sums the halves of every pair of products apart, as nothing bounds their sum: the
-// lower ones are at most 2^16 - 1, and a slab has 2^9 pairs.
+// Sums a wide run of int16. Nothing bounds the sum of many pairs of products, so the lower
+// and upper 16 bits of each pair are summed apart: the lower ones are at most 2^16 - 1, and
+// a slab has 2^9 pairs.
 AVX2 static void avx2_wide16(double *acc, const int16_t *a, const int16_t *b, size_t blocks) {
     const __m256i mask = _mm256_set1_epi32(0xffff);
     for (int r0 = 0; r0 < IG_MR; r0 += 2) {
@@ -226,8 +228,9 @@ AVX2 static void avx2_kernel16(double *acc, const int16_t *a, const int16_t *b, 
     }
 }
 
-// Widens every product. |a| times b with the sign of a: a pair is at most
-// 2 * 127 * 127 = 32258, for any data.
+// Sums a wide run of int8. The instruction multiplies unsigned by signed, so it is given
+// |a| and b with the sign of a. Two products add up to 2 * 127 * 127 = 32258 at most, for
+// any data.
 AVX2 static inline void avx2_wide(int32_t *acc, const uint8_t *a, const int8_t *b, int bias,
                                   size_t blocks) {
     const __m256i one = _mm256_set1_epi16(1), off = _mm256_set1_epi8((char)bias);

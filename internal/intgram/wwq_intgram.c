@@ -13,7 +13,7 @@
 static inline size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// The specification of the kernels.
+// The specification of the kernels, in plain C.
 static void scalar_kernel(int32_t *acc, const uint8_t *a, const int8_t *b, size_t stride,
                           size_t blocks, int bias, const ig_facts *f, const ig_run *runs,
                           size_t nruns) {
@@ -81,8 +81,8 @@ const char *wwq_ig_set(int set) {
 
 int wwq_ig_fast16(int set) { return sets[set].table->kernel16 != scalar_kernel16; }
 
-// One group of NR columns, whose elements of the given size lie col and row bytes
-// apart.
+// Packs one group of at most NR columns and pads it with zeros. Columns lie col bytes
+// apart, the elements of a column row bytes.
 static void pack_edge(int8_t *dst, const int8_t *q, size_t size, size_t cols, size_t col,
                       size_t rows, size_t row) {
     memset(dst, 0, IG_B_GROUP);
@@ -91,7 +91,7 @@ static void pack_edge(int8_t *dst, const int8_t *q, size_t size, size_t cols, si
             memcpy(dst + 4 * j + size * l, q + j * col + l * row, size);
 }
 
-// 4 rows of 16 bytes to 16 groups of 4, ld bytes apart.
+// Packs 4 rows of 16 int8, ld bytes apart, to a group of 16 columns.
 static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ld) {
 #ifdef __x86_64__
     __m128i r0 = _mm_loadu_si128((const __m128i *)q);
@@ -115,7 +115,7 @@ static inline void pack_rows(int8_t *dst, const int8_t *q, size_t ld) {
 #endif
 }
 
-// 2 rows of 16 int16 to 16 groups of 2.
+// Packs 2 rows of 16 int16, ld bytes apart, to a group of 16 columns.
 static inline void pack_rows16(int8_t *dst, const int8_t *q, size_t ld) {
 #ifdef __x86_64__
     for (int h = 0; h < 2; h++) {
@@ -137,7 +137,7 @@ static void pack_b(int8_t *b, size_t stride, int trans, size_t size, size_t k, s
                    size_t blocks, const int8_t *q, size_t ld) {
     const size_t panels = (k + IG_NR - 1) / IG_NR, per = 4 / size; // elements of a group
     const size_t col = trans ? size : ld, row = trans ? ld : size;
-    // Inner loops follow the rows of q.
+    // The inner loop follows the rows of q.
     for (size_t outer = 0; outer < (trans ? blocks : panels); outer++)
         for (size_t inner = 0; inner < (trans ? panels : blocks); inner++) {
             const size_t c = trans ? outer : inner, p = trans ? inner : outer;
@@ -159,8 +159,8 @@ static void pack_b(int8_t *b, size_t stride, int trans, size_t size, size_t k, s
         }
 }
 
-// Copies the B panels to A panels, bias added to every byte. Both panel widths
-// are even, so that pairs of columns lie together in both.
+// Copies the B panels to A panels and adds bias to every byte. Both panel widths are
+// even, so pairs of columns lie together in both.
 static void pack_a(uint8_t *a, size_t a_stride, const int8_t *b, size_t b_stride, size_t k,
                    size_t groups, int bias) {
     const uint64_t tops = 0x8080808080808080u, add = bias * (uint64_t)0x0101010101010101u;
@@ -180,8 +180,9 @@ static void pack_a(uint8_t *a, size_t a_stride, const int8_t *b, size_t b_stride
 static inline float maxf(float a, float b) { return a > b ? a : b; }
 static inline uint8_t max8(uint8_t a, uint8_t b) { return a > b ? a : b; }
 
-// Bounds of the p-th IG_PLANNED columns of A panels, from the facts of the two B
-// panels at most that hold them: spans by the columns, blocks by the panels.
+// Derives the bounds of the p-th IG_PLANNED columns of A panels from the statistics of the
+// one or two B panels that hold these columns. Bounds of spans are those of the columns,
+// bounds of blocks those of the whole B panels.
 static void bound_a(ig_bounds *n, const ig_facts *facts, size_t p, size_t blocks) {
     const size_t first = p * IG_PLANNED, last = first + IG_PLANNED - 1;
     const ig_bounds *x = &facts[first / IG_NR].bounds, *y = &facts[last / IG_NR].bounds;
@@ -201,7 +202,8 @@ static void bound_a(ig_bounds *n, const ig_facts *facts, size_t p, size_t blocks
     n->total = root(total);
 }
 
-// Gives the bounds of panel x those of both x and y, for kernels that take two.
+// Widens the bounds of panel x to hold for panel y as well, for kernels that take two
+// panels.
 static void bound_both(ig_bounds *x, const ig_bounds *y, size_t blocks) {
     x->total = maxf(x->total, y->total);
     for (size_t s = 0; s * IG_SPAN < blocks; s++)
@@ -210,13 +212,13 @@ static void bound_both(ig_bounds *x, const ig_bounds *y, size_t blocks) {
         x->block[c] = maxf(x->block[c], y->block[c]);
 }
 
-// Cuts the slab of a tile into runs. In a narrow run every lane's sum keeps to
+// Cuts the slab of a tile into runs. In a narrow run the sum of every lane satisfies
 //
 //   |sum a b| <= sum over blocks |a| |b| <= limit (Cauchy and Schwarz)
 //
-// where limit leaves room below 2^15 or 2^31 for the rounding of norms; and, unless
-// that can never be, no single instruction, whose sums saturate, exceeds
-// (bias + top) * pair < 2^15.
+// where limit leaves room below 2^15 or 2^31 for the rounding of norms. Single
+// instructions saturate, so in a narrow run also (bias + top) * pair < 2^15. never says
+// that this holds for any data.
 #define LIMIT 32700.0f
 #define LIMIT16 2.1470e9f
 static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t blocks, int bias,
@@ -226,7 +228,7 @@ static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t 
         return 1;
     }
     size_t n = 0;
-    float sum = 2 * limit; // nothing to go on with
+    float sum = 2 * limit; // there is no run yet that could go on
     for (size_t s = 0; s * IG_SPAN < blocks; s++) {
         const size_t end = min_size((s + 1) * IG_SPAN, blocks);
         float bound = a->span[s] * b->span[s];
@@ -250,8 +252,8 @@ static size_t plan(ig_run *runs, const ig_bounds *a, const ig_bounds *b, size_t 
     return n;
 }
 
-// Adds the part of a tile at row i, column j that lies in the upper triangle: of
-// acc, or of acc16 if that is given.
+// Adds a tile at row i, column j to c, as far as it lies in the upper triangle. The tile is
+// acc16, or acc if acc16 is NULL.
 static void add_tile(const ig_table *t, double *c, size_t ldc, const int32_t *acc,
                      const double *acc16, size_t i, size_t j, size_t k) {
     const size_t rows = min_size(IG_MR, k - i), cols = min_size(IG_NR, k - j);
@@ -269,8 +271,8 @@ static void add_tile(const ig_table *t, double *c, size_t ldc, const int32_t *ac
     }
 }
 
-// How a slab lies in the scratch memory. Panels stand an odd multiple of 64 bytes
-// apart, so that they do not fall on the same cache sets.
+// Where the parts of a packed slab lie in the scratch memory. Panels are an odd multiple of
+// 64 bytes apart, so that they do not fall on the same cache sets.
 typedef struct {
     size_t blocks, b_stride, a_stride, bounds, b, a, size;
 } layout;
@@ -279,13 +281,13 @@ typedef struct {
 static layout lay_out(size_t k, size_t m) {
     layout l;
     const size_t slabs = (m + IG_SLAB - 1) / IG_SLAB;
-    // Two more B panels than k fills: one for the columns that the last A panel
-    // has beyond it, one for kernels that take two.
+    // There are two more B panels than k fills: one for the columns of the last A panel
+    // beyond column k, one for kernels that take two panels.
     const size_t b_panels = (k + IG_NR - 1) / IG_NR + 2, a_panels = (k + IG_MR - 1) / IG_MR;
     l.blocks = slabs ? ((m + slabs - 1) / slabs + IG_BLOCK - 1) / IG_BLOCK : 0;
     l.b_stride = l.blocks * IG_BLOCK * IG_NR + 64;
     l.a_stride = round_up(l.blocks * IG_BLOCK * IG_MR, 128) + 64;
-    l.bounds = b_panels * sizeof(ig_facts); // which begin the space
+    l.bounds = b_panels * sizeof(ig_facts); // the facts come first
     l.b = l.bounds + round_up((k + IG_PLANNED - 1) / IG_PLANNED * sizeof(ig_bounds), 64);
     l.a = l.b + b_panels * l.b_stride;
     l.size = l.a + a_panels * l.a_stride;
@@ -294,10 +296,10 @@ static layout lay_out(size_t k, size_t m) {
 
 size_t wwq_ig_space(size_t k, size_t m, size_t size) { return lay_out(k, m * size).size; }
 
-#define B_PART 262144 // bytes of B panels at a time, half of a common L2 cache
+#define B_PART 262144 // bytes of B panels at a time: half of a common L2 cache
 
-// Adds the products of a packed slab to c, of every parts-th group of B panels that
-// lie in cache together, beginning with the part-th.
+// Adds the products of a packed slab to c. The B panels are taken in groups that fit in
+// cache; this call takes every parts-th group, beginning with group number part.
 static void multiply_slab(const ig_table *t, const layout *l, size_t size, const char *space,
                           size_t k, size_t blocks, int qmax, double *c, size_t ldc, size_t part,
                           size_t parts) {

@@ -15,15 +15,15 @@ int wwq_ig_fast16(int set);
 // The bytes of scratch memory, aligned to IG_ALIGN, for elements of size bytes.
 size_t wwq_ig_space(size_t k, size_t m, size_t size);
 
-// The product of a matrix, slab by slab of the long dimension: pack a slab, then
-// multiply it, in parts that may run at the same time.
+// A product Q^T Q or Q Q^T. It is computed slab by slab of the long dimension: a slab is
+// packed, then multiplied, in parts that may run at the same time.
 typedef struct {
     const void *q;
-    size_t k, m, ldq, size; // of an element: 1 or 2 bytes
-    int trans, qmax;        // qmax counts for int8 only
+    size_t k, m, ldq, size; // size is that of an element: 1 or 2 bytes
+    int trans, qmax;        // qmax is used for int8 only
 } ig_product;
 
-// How many elements of the long dimension a slab has.
+// Returns how many elements of the long dimension a slab has.
 size_t wwq_ig_slab(size_t m, size_t size);
 void wwq_ig_pack(int set, const ig_product *p, size_t from, void *space);
 void wwq_ig_multiply(int set, const ig_product *p, size_t from, const void *space, double *c,

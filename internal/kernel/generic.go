@@ -40,7 +40,7 @@ func findRangeGeneric(x []float32) Range {
 	if bad == len(x) {
 		lo, hi = 0, 0
 	}
-	// Zeros of either sign compare equal, so which one was kept is chance.
+	// Zeros of either sign compare equal and either may have been kept; adding 0 makes it +0.
 	return Range{Min: lo + 0, Max: hi + 0, NonFinite: bad}
 }
 

@@ -6,8 +6,8 @@
 //   HALF_WIDTH     how many halves LOAD_HALF and STORE_HALF take at once
 //   LOAD_HALF(dst, src), STORE_HALF(dst, src)   float16 <-> float32 of that many
 //
-// Loops are plain C that the compiler vectorises. Reductions keep 8 partial
-// sums in an array, which is what fixes the order of additions.
+// Loops are plain C that the compiler vectorises. Reductions keep 8 partial sums in an
+// array, which fixes the order of additions.
 
 TARGET static void FN(decode_f16)(float *restrict dst, const uint16_t *restrict src, size_t n) {
     size_t i = 0;
@@ -30,7 +30,7 @@ TARGET static void FN(find_range)(wwq_range *r, const float *restrict x, size_t 
     for (int l = 0; l < RANGE_LANES; l++)
         lo[l] = FLT_MAX, hi[l] = -FLT_MAX;
     while (i + RANGE_LANES <= n) {
-        // The lane counters are 32 bits wide: empty them before they can wrap.
+        // The lane counters are 32 bits wide and are emptied before they can wrap.
         size_t left = (n - i) / RANGE_LANES, steps = left < (1u << 30) ? left : (1u << 30);
         for (size_t s = 0; s < steps; s++, i += RANGE_LANES)
             for (int l = 0; l < RANGE_LANES; l++) {
@@ -86,7 +86,7 @@ TARGET static void FN(codes_asymmetric)(uint16_t *restrict codes, const float *r
         codes[i] = (uint16_t)(int32_t)ROUND_CLAMP(src[i] / scale + zero, 0.0f, qmax);
 }
 
-// The squares of 65536 codes of magnitude up to 127 fit in int32.
+// Codes are taken in parts of 65536, since the sum of so many squares fits in int32.
 TARGET static double FN(codes8)(int8_t *restrict codes, const float *restrict src, size_t n,
                                 float scale, float qmax) {
     double squares = 0;
@@ -147,8 +147,8 @@ TARGET static void FN(round_bf16)(float *x, size_t n) {
         b[i] = (b[i] + 0x7fff + (b[i] >> 16 & 1)) & 0xffff0000u;
 }
 
-// Spelt with vector types: the compiler does not vectorise a loop with four
-// reductions by itself.
+// This loop uses vector types, because the compiler does not vectorise four reductions by
+// itself.
 TARGET static void FN(sum_errors)(wwq_error_sums *s, const float *restrict a,
                                   const float *restrict b, size_t n) {
     union {

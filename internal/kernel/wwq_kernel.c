@@ -54,7 +54,7 @@ static inline float bits_float(uint32_t u) {
     return f;
 }
 
-// Exact. A signalling NaN becomes quiet, as the hardware conversions do.
+// Converts exactly. A signalling NaN becomes quiet, as in the conversions of the hardware.
 static inline float half_to_float(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, mag = h & 0x7fff;
     if (mag >= 0x7c00)
@@ -67,21 +67,21 @@ static inline float half_to_float(uint16_t h) {
     return bits_float(sign | ((mag << 13) + 0x38000000u));
 }
 
-// To nearest even; beyond 65504 + half a step to infinity.
+// Rounds to nearest even. From 65504 plus half a step on the result is infinite.
 static inline uint16_t float_to_half(float f) {
     uint32_t b = float_bits(f), sign = b >> 16 & 0x8000, mag = b & 0x7fffffffu;
     if (mag > 0x7f800000u)
         return (uint16_t)(sign | 0x7e00 | (mag >> 13 & 0x3ff));
     if (mag >= 0x477ff000u)
         return (uint16_t)(sign | 0x7c00);
-    if (mag < 0x38800000u) { // below 2^-14: the sum's last place is 2^-24
+    if (mag < 0x38800000u) { // below 2^-14, so the last place of the sum is 2^-24
         float m = bits_float(mag) + 0.5f;
         return (uint16_t)(sign | (float_bits(m) - 0x3f000000u));
     }
     return (uint16_t)(sign | ((mag - 0x38000000u + 0xfff + (mag >> 13 & 1)) >> 13));
 }
 
-// Portable C, on arm64 with NEON, which every such machine has.
+// The base set is portable C. On arm64 it uses NEON, which every such machine has.
 #ifdef __aarch64__
 #include <arm_neon.h>
 #define BASE_NAME "neon"
@@ -179,7 +179,7 @@ double wwq_widen(int set, double *dst, const float *src, size_t n) {
     return sets[set].table->widen(dst, src, n);
 }
 
-// One store an element; no instruction set has a better scatter of bytes.
+// This takes one store an element. No instruction set has a better scatter of bytes.
 void wwq_mark(uint8_t *seen, const uint16_t *codes, size_t n) {
     for (size_t i = 0; i < n; i++)
         seen[codes[i]] = 1;

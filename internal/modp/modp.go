@@ -1,10 +1,10 @@
 // Package modp computes ranks of matrices exactly, by elimination modulo a prime.
 //
 // The rank modulo P never exceeds the rank over the rationals, and is smaller only
-// if P divides all minors of that size, which for matrices that were not made for
-// the purpose happens with a probability of about 1/P. Numbers are kept in float64
-// and matrix products done by a BLAS, which is exact as long as sums stay below
-// 2^53 (J.-G. Dumas, P. Giorgi, C. Pernet, ACM TOMS 35, 2008).
+// if P divides all minors of that size. For matrices that were not constructed so, the
+// probability of that is about 1/P. Numbers are kept in float64 and a BLAS computes
+// matrix products, which are exact as long as sums stay below 2^53 (J.-G. Dumas,
+// P. Giorgi, C. Pernet, ACM TOMS 35, 2008).
 //
 // The two inner loops exist in C, compiled for several instruction sets, and in Go
 // (generic.go), which is the specification and the only version in builds without
@@ -20,8 +20,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
 
-// P is the largest prime below 2^21: 2^11 products of residues can be added
-// exactly.
+// P is the largest prime below 2^21, so that MaxTerms products of residues can be added
+// exactly in float64.
 const P = 2097143
 
 // MaxTerms is how many products of two residues can be added exactly.
@@ -133,12 +133,12 @@ func fraction(v float32) float64 {
 	return r
 }
 
-// blockSize is the number of columns eliminated together.
+// blockSize is the number of columns that Rank eliminates together.
 const blockSize = 32
 
-// Rank returns the rank modulo P of the n×n row-major matrix a of residues, which
-// it destroys. It allocates 8*32*n bytes. The work is 2/3 n^3 multiplications and
-// additions, most of them in gemm.
+// Rank returns the rank modulo P of the n×n row-major matrix a of residues. It destroys
+// a and allocates 256n bytes. The work is 2/3 n^3 multiplications and additions, most of
+// them in gemm, which must be exact for sums of up to MaxTerms products of residues.
 func Rank(gemm Gemm, n int, a []float64) int {
 	lower := make([]float64, n*blockSize) // multipliers of the current block, by row
 	rank := 0
@@ -164,8 +164,8 @@ func Rank(gemm Gemm, n int, a []float64) int {
 			}
 			pivots++
 		}
-		// The same steps on the columns to the right: first the rows of the
-		// pivots, one by the other, then all rows below at once.
+		// The columns to the right of the block take the elimination steps of the block:
+		// first the pivot rows, one after the other, then all rows below at once.
 		if width := n - last; pivots > 0 && width > 0 {
 			for i := 1; i < pivots; i++ {
 				row := a[(rank+i)*n+last : (rank+i+1)*n]

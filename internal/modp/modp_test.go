@@ -26,8 +26,8 @@ func TestGeneric(t *testing.T) {
 	}
 }
 
-// integers returns n integers of magnitude up to 2^53, some of them multiples of P and
-// the neighbours of such, of either sign, where a quotient is rounded up or down.
+// integers returns n integers of magnitude up to 2^53 and either sign. Many are multiples
+// of P or next to one: quotients close to an integer may be rounded across it.
 func integers(rng *rand.Rand, n int) []float64 {
 	x := make([]float64, n)
 	for i := range x {
@@ -80,8 +80,8 @@ func testEliminate(t *testing.T, set Set, n int, rng *rand.Rand) {
 	}
 }
 
-// TestNeighbours covers the integers next to large multiples of P, of either sign. The
-// quotient of many is rounded to the wrong side, which the second step must mend.
+// TestNeighbours covers the integers next to large multiples of P, of either sign. Their
+// quotients are often rounded across an integer, and the second step must correct that.
 func TestNeighbours(t *testing.T) {
 	var x []float64
 	for n := int64(1<<32 - 40); n < 1<<32; n++ {

@@ -13,7 +13,7 @@ typedef struct {
     ts_team *team;
     int n, N;                   // order; order padded to a multiple of MR
     int b, nb, nt;              // bandwidth, tile order, tiles per side
-    int ng;                     // groups of tile columns with their own row sums (at most)
+    int ng;                     // at most so many groups of tile columns have row sums apart
     R *tile;                    // nt*(nt+1)/2 tiles
     R *v[2], *w[2];             // row-packed N x b: pending and new reflectors, WY partner
     R *vj;                      // col-packed N x b: the new V again
@@ -88,8 +88,8 @@ static void FN(tile_mirror)(R *t, int nb, int lo, int hi) {
     }
 }
 
-// Sweeps tile columns [ka,kb): pending update (if v) and products with the
-// new V, rows and columns from r0 on. y1 = row sums of this group.
+// Sweeps tile columns [ka,kb), rows and columns from r0 on: applies the pending update, if
+// v is not NULL, and multiplies by the new V. y1 takes the row sums of this group.
 static void FN(sweep)(const REDUCTION *S, const R *v, const R *w, int r0, int ka, int kb, R *y1) {
     const int nb = S->nb, N = S->N, b = S->b, nj = b / MR;
     const size_t js = (size_t)N * MR; // distance of column panels
@@ -125,9 +125,9 @@ static void FN(sweep)(const REDUCTION *S, const R *v, const R *w, int r0, int ka
     }
 }
 
-// First tile column of group g of ng when tile columns [k0,nt) are cut into
-// groups of about equal work. Depends on the shape only, so that sums are
-// formed in the same order whatever the number of threads.
+// Returns the first tile column of group g if tile columns [k0,nt) are cut into ng groups
+// of about equal work. It depends on the shape only, so the order of sums does not depend
+// on the number of threads.
 static int FN(group_start)(int k0, int nt, int ng, int g) {
     long long m = nt - k0, total = m * (m + 1) / 2, acc = 0, want = total * g / ng;
     int k = k0;
@@ -193,7 +193,7 @@ static void FN(zero_y)(const REDUCTION *S, int r0, int ng, const int *gs, int ti
         FN(zero)(S->y2 + jp * js + (size_t)r0 * MR, js - (size_t)r0 * MR, nth, tid);
 }
 
-// Factors the panel vn of columns c0 to c0+b-1, R to the band, and writes T to tj as
+// Factors the panel vn of columns c0 to c0+b-1. R goes to the band, T to tj, laid out as
 // the second factor of k_mul. One thread does this.
 static void FN(factor)(const REDUCTION *S, R *vn, int c0, int r0) {
     const int N = S->N, b = S->b;
@@ -208,7 +208,8 @@ static void FN(factor)(const REDUCTION *S, R *vn, int c0, int r0) {
             S->tj[(size_t)(j / MR) * b * MR + p * MR + j % MR] = S->t[j * b + p];
 }
 
-// X = Y T for row panels [lo,hi) of the trailing matrix; T is upper triangular.
+// Computes X = Y T for the row panels [lo,hi) of the trailing matrix. T is upper
+// triangular.
 static void FN(form_x)(const REDUCTION *S, R *wn, int r0, int ng, const int *gs, int lo, int hi,
                        R *y) {
     const int b = S->b;
@@ -223,7 +224,7 @@ static void FN(form_x)(const REDUCTION *S, R *wn, int r0, int ng, const int *gs,
     }
 }
 
-// V^T X, column panels of V shared among the threads.
+// Computes S = V^T X. The column panels of V are shared among the threads.
 static void FN(form_s)(const REDUCTION *S, const R *wn, int r0) {
     const int b = S->b, np = (S->N - r0) / MR;
     const size_t js = (size_t)S->N * MR;
@@ -237,7 +238,7 @@ static void FN(form_s)(const REDUCTION *S, const R *wn, int r0) {
     }
 }
 
-// -Z, Z = T^T (V^T X) / 2. One thread does this.
+// Computes -Z, where Z = T^T S / 2. One thread does this.
 static void FN(form_z)(const REDUCTION *S) {
     const int b = S->b;
     for (int c = 0; c < b; c++) {
@@ -253,9 +254,9 @@ static void FN(form_z)(const REDUCTION *S) {
     }
 }
 
-// Panel c0 of the reduction: factors the columns in vn, multiplies the trailing matrix,
-// from row r0 on, by their V while it applies the pending update (v, w), and forms the
-// next one, (vn, wn): W = X - V Z with X = Y T, Y = A V.
+// One step of the reduction, for the panel of columns c0 on: factors the panel, which is
+// in vn, and multiplies the trailing matrix A, from row r0 on, by its V, while the pending
+// update (v, w) is applied to A. (vn, wn) is the next update: W = X - V Z, X = Y T, Y = A V.
 static void FN(step)(const REDUCTION *S, const R *v, const R *w, int c0, int r0, R *vn, R *wn,
                      int tid) {
     const int N = S->N, b = S->b, nth = S->team->nt, k0 = r0 / S->nb;

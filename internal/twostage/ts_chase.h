@@ -5,8 +5,8 @@
 // Band storage: element (i,j), i >= j, at band[i + j*ld] (ld = 2b + VL, so a
 // block of it is an ordinary column-major matrix, the bulge fits below the
 // band, and the up to VL-1 lanes above the diagonal that vector loads touch
-// belong to no other element). Rows and columns up to n+2b exist and are zero,
-// hence every task runs at full length b.
+// belong to no other element). Rows and columns from n to n+2b exist and are zero, so
+// every task runs at full length b.
 //
 // Sweep s annihilates column s below the subdiagonal. Its task t works on rows
 // R(t) = s+1+t*b ... +b-1: two-sided update of the diagonal block R(t)xR(t)
@@ -16,7 +16,7 @@
 // blocks they touch stay in cache and one task's latencies pass while another
 // works (chase_steps); groups go round the threads.
 
-// out[0..3] = lane sums of s[0..3].
+// Writes the lane sums of s[0..3] to out[0..3].
 INLINE void FN(hsum4)(const V *s, R *out) {
 #if TS_KIND == TS_AVX2 && TS_DOUBLE
     __m256d a = _mm256_hadd_pd((__m256d)s[0], (__m256d)s[1]);
@@ -35,9 +35,9 @@ INLINE void FN(hsum4)(const V *s, R *out) {
 #endif
 }
 
-// y + w = D v for the symmetric b x b block with lower triangle at d (symv).
-// y are the sums by rows, w those by columns: added up here, a column's lane
-// sums would hold up the next pass over its rows.
+// Computes y + w = D v for the symmetric b x b block D with lower triangle at d (symv):
+// y takes the products summed by rows, w those summed by columns. They stay apart because
+// adding an element of w to y would make the next load of y wait for that store.
 INLINE void FN(chase_symv)(const int b, const R *d, int ld, const R *v, R *y, R *w, const R *mask) {
     enum { Q = VL < 4 ? VL : 4 };
     for (int i = 0; i < b; i += VL)
@@ -77,8 +77,8 @@ INLINE void FN(chase_symv)(const int b, const R *d, int ld, const R *v, R *y, R 
     }
 }
 
-// D <- D - v y^T - y v^T on the lower triangle (syr2) and the lanes above it
-// that share its vectors: what those hold, nobody reads unmasked.
+// D <- D - v y^T - y v^T on the lower triangle (syr2). The lanes above the diagonal that
+// share a vector with it are overwritten; they are never read without a mask.
 INLINE void FN(chase_syr2)(const int b, R *d, int ld, const R *v, const R *y) {
     enum { Q = VL < 4 ? VL : 4 };
     for (int j = 0; j < b; j += VL)
@@ -170,7 +170,7 @@ INLINE void FN(chase_apply)(const int b, R *o, int ld, const R *v, const R *z, c
 
 // Unnormalised reflector: x (head alpha, squared norm of the rest xx) becomes
 // u = (alpha-beta, rest), H = I - tu u u^T maps x to beta e1. One square root
-// and one division, and nothing to rescale. Tiny rests are dropped, see larfg.
+// and one division, and nothing to rescale. A tiny rest is dropped, as in larfg.
 INLINE R FN(reflect)(R alpha, R xx, R *h, R *tu) {
     const R tiny = TS_DOUBLE ? (R)1e-290 : (R)1e-30;
     R nrm =
@@ -186,8 +186,7 @@ INLINE R FN(reflect)(R alpha, R xx, R *h, R *tu) {
     return beta;
 }
 
-// One task: the column block at d, the reflector it brings (v, tau), and its
-// scratch.
+// One task: its column block at d, the reflector it applies (v, tau), and scratch memory.
 typedef struct {
     R *d, *v, *tau;
     int off; // there is a block below the diagonal one
@@ -197,9 +196,9 @@ typedef struct {
     R u[TS_MAXBAND] __attribute__((aligned(64)));
 } TASK;
 
-// A task in three steps. First the reflector u of the block O below, after O
-// has got H = I - tau v v^T from the right: it waits for a square root and a
-// division, which the steps of other tasks fill.
+// First step of a task: computes the reflector u of the first column of O H, where O is
+// the block below the diagonal block and H = I - tau v v^T. This waits for a square root
+// and a division; the first steps of other tasks run meanwhile.
 INLINE void FN(chase_head)(const int b, TASK *k, int ld, const R *mask) {
     if (!k->off)
         return;
@@ -222,7 +221,8 @@ INLINE void FN(chase_head)(const int b, TASK *k, int ld, const R *mask) {
     k->zz = HSUM(xz) + h * z[0];
 }
 
-// Then y for H D H = D - v y^T - y v^T of the diagonal block.
+// Second step of a task: computes y, with H D H = D - v y^T - y v^T for the diagonal block
+// D.
 INLINE void FN(chase_sym)(const int b, TASK *k, int ld, const R *mask) {
     const R *v = k->v, tau = *k->tau;
     R *y = k->y, w[TS_MAXBAND] __attribute__((aligned(64)));
@@ -238,7 +238,8 @@ INLINE void FN(chase_sym)(const int b, TASK *k, int ld, const R *mask) {
         STORE(y + i, FMA(al, LOAD(v + i), tv * LOAD(y + i)));
 }
 
-// Last the updates. u and its factor become the task's reflector.
+// Third step of a task: updates O and D, and stores u and its factor as the reflector that
+// the next task of the sweep finds.
 INLINE void FN(chase_update)(const int b, TASK *k, int ld) {
     R *o = k->d + b, *v = k->v;
     if (k->off)
@@ -255,7 +256,7 @@ INLINE void FN(chase_update)(const int b, TASK *k, int ld) {
     *k->tau = k->tu;
 }
 
-// Runs count independent tasks step by step.
+// Runs count independent tasks, one step of all before the next.
 INLINE void FN(chase_steps)(const int b, TASK *k, int count, int ld, const R *mask) {
     for (int q = 0; q < count; q++)
         FN(chase_head)(b, k + q, ld, mask);
@@ -265,7 +266,7 @@ INLINE void FN(chase_steps)(const int b, TASK *k, int count, int ld, const R *ma
         FN(chase_update)(b, k + q, ld);
 }
 
-// chase_steps with loops of constant length for each bandwidth that there is.
+// Calls chase_steps with a constant b, for each bandwidth that occurs with this set.
 static void FN(chase_tasks)(int b, TASK *k, int count, int ld, const R *mask) {
     if (TS_KIND == TS_AVX2 && TS_DOUBLE)
         FN(chase_steps)(12, k, count, ld, mask);
@@ -277,7 +278,7 @@ static void FN(chase_tasks)(int b, TASK *k, int count, int ld, const R *mask) {
         FN(chase_steps)(48, k, count, ld, mask);
 }
 
-// Stage 2 state.
+// The state of stage 2, shared by the team.
 typedef struct {
     ts_team *team;
     int n, b, ld;

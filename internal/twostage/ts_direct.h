@@ -3,26 +3,26 @@
 //
 // Householder tridiagonalisation in which the rank-2 updates are held back and
 // fused with the next product ("BLAS 2.5": Howell, Demmel, Fulton, Hammarling,
-// Marmol 2008). Columns go in pairs: the first column's visit of the trailing
-// lower triangle applies the two pending rank-2 updates and forms A*u in one
-// pass; the second's only reads the triangle and corrects A*u for the one
-// update not yet applied. Per two columns the triangle is read twice and
-// written once, with the FMA count of the plain algorithm.
+// Marmol 2008). Columns are taken in pairs. The first column of a pair applies the two
+// pending rank-2 updates to the trailing lower triangle and forms A*u in the same pass. The
+// second column only reads the triangle and corrects A*u for the one update that is not yet
+// applied. For two columns the triangle is read twice and written once, with no more
+// operations than the plain algorithm has.
 
-// Columns per pass, so that broadcasts and sums fit the register file and the
-// triangle above the diagonal stays inside the first vector (<= VL).
+// TS_NC columns are taken per pass: as many as leave broadcasts and sums in registers, and
+// at most VL, so that the triangle above the diagonal stays inside the first vector.
 #if TS_KIND == TS_AVX512 || (TS_KIND == TS_NEON && !TS_DOUBLE)
 #define TS_NC 4
 #else
 #define TS_NC 2
 #endif
-#define TS_NCR (VL < 4 ? 2 : 4) // same for the read-only pass
+#define TS_NCR (VL < 4 ? 2 : 4) // columns per pass that only reads
 
 INLINE int FN(direct_ld)(int n) { return (n + 7) / 8 * 8 + 8; }
 
 // Columns [j,j+TS_NC) of the lower triangle: A -= v1 w1^T + w1 v1^T +
-// v2 w2^T + w2 v2^T, then y + z += A*u: the column sums go to z, because
-// adding them to y would make the next pass wait for half-written vectors.
+// v2 w2^T + w2 v2^T, then y + z += A*u. Sums by columns go to z, since adding them to y
+// would make the next load of y wait for that store.
 // n is padded to VL; the vectors are zero outside the trailing part,
 // p = {v1, w1, v2, w2}.
 INLINE void FN(direct_upd)(int n, int j, R *a, int ld, R *const *p, const R *u, R *y, R *z,

@@ -1,6 +1,7 @@
 // The solver for one precision and kernel set (template, see ts_simd.h).
 
-// Largest absolute value of the upper triangle; NaN if one is NaN or infinite.
+// Returns the largest absolute value of the upper triangle, or NaN if an element is not
+// finite.
 static R FN(maxabs)(int n, const R *a, int lda) {
     R m = 0, nan = 0;
     for (int i = 0; i < n; i++) {
@@ -98,7 +99,7 @@ static size_t FN(worksize)(int n, int nth) {
     return FN(layout)(n, nth, &J, NULL);
 }
 
-// What every thread of the team runs.
+// The part of one thread; every thread of the team runs this.
 static void FN(work)(void *p, int tid) {
     JOB *J = p;
     ts_barrier(&J->team);

@@ -9,9 +9,9 @@
 //    The second copy of V and the transposed part of Y have this form.
 // An MR x NR block of either is contiguous, so no kernel packs anything.
 //
-// The products start from zero and are added to C at the end: sums over n are
-// then formed from sums over one tile, whose rounding grows like nb + n/nb
-// instead of n (a constant matrix shows the difference).
+// The products start from zero and are added to C at the end. A sum over n is then formed
+// from sums over one tile each, and its rounding error grows like nb + n/nb rather than n,
+// as a constant matrix shows.
 
 // C[MR x NR] += X[MR x k] * Y[k x NR]; X row-packed panel, Y points at the
 // first of NR neighbouring scalars of each step, MR apart.

@@ -1,9 +1,9 @@
 // Householder QR of one panel of the band reduction (template, see ts_simd.h).
 
-// larfg's scalars from the head element and the squared norm of the rest:
-// H = I - tau*(1,x*scale)(1,x*scale)^T maps (alpha,x) to (beta,0). Entries
-// whose squares vanish are dropped: the matrix was scaled to norm about 1, so
-// they are far below its rounding error. Returns 0 when H = I.
+// Computes the scalars of LAPACK's larfg from the head element alpha and the squared norm
+// xx of the rest: H = I - tau*(1,x*scale)(1,x*scale)^T maps (alpha,x) to (beta,0). A rest
+// whose square vanishes is dropped: the matrix is scaled to norm about 1, so the rest is far
+// below its rounding error. Returns 0 if H = I.
 INLINE int FN(larfg)(R alpha, R xx, R *beta, R *tau, R *scale) {
     const R tiny = TS_DOUBLE ? (R)1e-290 : (R)1e-32;
     if (!(xx > tiny)) {
@@ -134,7 +134,7 @@ static void FN(panel)(R *a, int np, int b, R *r, R *vj, size_t vjs, R *t, R *ws)
         R *x = vj + jp * vjs; // col-packed V of this inner block
         if (jp < np)
             FN(geqr2)(a, np, b, jp, tau + c0);
-        // R out, V cleaned.
+        // Moves R out and sets what stands in its place in V.
         for (int q = 0; q <= jp && q < np; q++)
             for (int c = 0; c < MR; c++) {
                 R *col = a + q * ps + (size_t)(c0 + c) * MR;

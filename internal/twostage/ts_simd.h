@@ -35,8 +35,8 @@ typedef R VU __attribute__((vector_size(TS_VBYTES), aligned(sizeof(R)), may_alia
 #define LOAD(p) (*(const VU *)(p))
 #define STORE(p, x) (*(VU *)(p) = (x))
 #define INLINE static inline __attribute__((always_inline))
-// Micro-kernels stay functions of their own with AVX-512: inlined, gcc spills up
-// to half of the 24 sums in the loop.
+// With AVX-512 the micro-kernels are not inlined: gcc would then spill up to half of the
+// 24 sums in the loop.
 #if TS_KIND == TS_AVX512
 #define KERNEL static __attribute__((noinline))
 #else
@@ -108,7 +108,7 @@ INLINE V FN(vmax)(V a, V b) {
 }
 #endif
 
-// Sum of the lanes, always in the same order.
+// Returns the sum of the lanes, always added in one order.
 INLINE R FN(hsum)(V x) {
 #if TS_KIND == TS_AVX2 && TS_DOUBLE
     __m128d a =

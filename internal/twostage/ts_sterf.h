@@ -5,9 +5,9 @@
 // Problem, 8.15) on squared off-diagonals. One sweep is a chain of dependent
 // divisions, so TS_SH sweeps with different shifts (the eigenvalues of the
 // leading TS_SH x TS_SH block) run at once, one per vector lane, each two rows
-// behind the one before: what lane k writes for row i+1 is exactly what lane
-// k+1 reads in the next step. Each sweep is the ordinary one with an explicit
-// shift, hence as accurate; only the choice of shifts differs from sterf.
+// behind the one before: lane k+1 reads in the next step what lane k writes for row i+1 in
+// this one. Each sweep is an ordinary one with an explicit shift and as accurate. Only the
+// choice of shifts differs from LAPACK's sterf.
 
 #define TS_W (VL >= 8 ? 1 : 8 / VL) // vectors per step
 #define TS_SH (TS_W * VL)           // shifts per batch
@@ -55,8 +55,8 @@ INLINE void FN(lae2)(R a, R b2, R c, R *l1, R *l2) {
     *l2 = (hi / *l1) * lo - b2 / *l1;
 }
 
-// Below this cosine^2 the next p is oldc*bb to working accuracy, and added to
-// every p it keeps p/r defined; the matrix has norm about 1.
+// If cosine^2 is below TS_CSMALL the next p is oldc*bb to working accuracy. TS_PTINY is
+// added to every p so that p/r is defined. The matrix has norm about 1.
 #define TS_CSMALL 1e-60
 #define TS_PTINY 1e-280
 
@@ -78,8 +78,8 @@ static void FN(ql_sweep)(R *d, R *e, int l, int m, R sg) {
 }
 
 // TS_SH pipelined sweeps over rows m..l with shifts sh[]; e[m] = 0 on entry.
-// Before a lane starts and after it ends it reads zeros, which leave its state
-// (c = 1, s = 0, gam = -shift) alone and pass zeros on.
+// Before a lane starts and after it ends it reads zeros. These do not change its state
+// (c = 1, s = 0, gam = -shift), and it passes zeros on.
 static void FN(ql_multi)(R *d, R *e, int l, int m, const R *sh) {
     V c[TS_W], s[TS_W], gam[TS_W], p[TS_W], sg[TS_W], E[TS_W], D[TS_W];
     const V tiny = SET1(TS_PTINY), small = SET1(TS_CSMALL);

@@ -1,5 +1,5 @@
 // A team of threads that all run the same function (single program, multiple
-// data) and meet at barriers. One thread: everything here is free.
+// data) and meet at barriers. With one thread all of this is free.
 #ifndef TS_TEAM_H
 #define TS_TEAM_H
 #include <pthread.h>

@@ -25,8 +25,8 @@ enum {
 #include <arm_neon.h>
 #endif
 
-// Memory handed out piece by piece, each at a multiple of 64 bytes from base. With a
-// base of NULL it is only measured.
+// Memory from which ts_take hands out pieces, each at a multiple of 64 bytes from base. If
+// base is NULL, the pieces are only measured.
 typedef struct {
     char *base;
     size_t used;
@@ -38,9 +38,9 @@ static void *ts_take(ts_arena *m, size_t bytes) {
     return p;
 }
 
-// Asks for huge pages under a large workspace: a panel sweep walks tens of
-// megabytes, and 4 KB pages cost 5-10 % in TLB misses and page faults. Only a
-// hint; failure is ignored.
+// Asks for huge pages under a large workspace: a sweep reads tens of megabytes, and pages
+// of 4 KB cost 5 to 10 % of the time in TLB misses and page faults. This is only a hint, so
+// failure is ignored.
 static void ts_advise(void *p, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     const uintptr_t huge = (uintptr_t)1 << 21;
@@ -153,7 +153,7 @@ const char *wwq_ts_set(int set) {
     return (size_t)set < sizeof ts_sets / sizeof *ts_sets ? ts_sets[set].name : NULL;
 }
 
-// Threads worth having for order n, at most nth.
+// Returns how many threads order n is worth, at most nth.
 static int ts_threads(int n, int nth) {
     int most = n / 256 < 1 ? 1 : n / 256;
     if (nth > most)

@@ -17,9 +17,8 @@ type Complete interface {
 	MaxOrder() int
 }
 
-// NonFiniteTest checks that a NaN or an infinity that a method reads is an error of
-// which errors.Is(err, notFinite) is true, and that the method then says that it left a
-// symmetric matrix intact only if it did.
+// NonFiniteTest checks that a NaN or an infinity where a method reads is an error, with
+// errors.Is(err, notFinite), and that a symmetric matrix that is reported intact is.
 func NonFiniteTest(t *testing.T, b Complete, notFinite error) {
 	const m, n = 9, 6
 	places := [][2]int{{0, 0}, {0, n - 1}, {2, 2}, {2, 4}, {n - 1, n - 1}}
@@ -57,7 +56,7 @@ func NonFiniteTest(t *testing.T, b Complete, notFinite error) {
 	}
 }
 
-// EmptyTest checks that matrices without rows or columns are no error and no access.
+// EmptyTest checks that matrices without rows or columns are neither errors nor read.
 func EmptyTest(t *testing.T, b Complete) {
 	if intact, err := b.SymEigenvalues(0, nil, 1, nil); err != nil || !intact {
 		t.Errorf("SymEigenvalues of order 0: intact %v, %v", intact, err)

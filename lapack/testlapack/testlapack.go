@@ -34,9 +34,8 @@ type Factorer interface {
 	QR(m, n int, a []float64, lda int) error
 }
 
-// Sizes of matrices: the smallest, those around blocks of 32 and 64, and, unless
-// short, larger ones, among them 577 and 1025, beyond which faults of some
-// libraries have shown (numpy issue 6896).
+// sizes returns orders of matrices: the smallest, those around blocks of 32 and 64, and,
+// unless tests are short, 577, beyond which some libraries had faults (numpy issue 6896).
 func sizes() []int {
 	s := []int{0, 1, 2, 3, 4, 5, 10, 31, 32, 33, 63, 64, 65, 95, 97, 128, 129, 200}
 	if !testing.Short() {
@@ -45,8 +44,8 @@ func sizes() []int {
 	return s
 }
 
-// A kind of spectrum; those of LAPACK's symmetric eigenvalue tests (dchkst.f)
-// that have real meaning for values alone, and those of weights.
+// A kind is a kind of spectrum: those of LAPACK's symmetric eigenvalue tests (dchkst.f)
+// that matter for eigenvalues without vectors, and those of weights.
 type kind struct {
 	name   string
 	values func(n int, rng *rand.Rand) []float64
@@ -129,9 +128,9 @@ var kinds = []kind{
 	}},
 }
 
-// mix returns an n×n matrix with the given eigenvalues: the diagonal matrix of
-// them under four random reflections, in exact arithmetic. With stride lda the
-// padding and the lower triangle hold NaN, which no backend may read.
+// mix returns an n×n matrix of stride lda that would have the given eigenvalues in exact
+// arithmetic: their diagonal matrix under four random reflections. Padding and lower
+// triangle hold NaN, since no backend may read them.
 func mix(values []float64, lda int, rng *rand.Rand) []float64 {
 	n := len(values)
 	a := make([]float64, n*n)
