@@ -54,7 +54,7 @@ func TestConfigurations(t *testing.T) {
 		"0 to 2 rounds":  func(c *Config) { c.Gram.Rounds = 0 },
 		"3 to 2 rounds":  func(c *Config) { c.Fit.Rounds = 3 },
 		"negative":       func(c *Config) { c.Read.Budget = -time.Second },
-		`no type "f16"`:  func(c *Config) { c.Gram.DTypes = []string{"f16"} },
+		`no type "f16"`:  func(c *Config) { c.Eigenvalues.DTypes = []string{"f16"} },
 		"no backend":     func(c *Config) { c.Eigenvalues.Backends = []string{"x"} },
 		"is empty":       func(c *Config) { c.Gram.Shapes = []Shape{{0, 1}} },
 		"not positive":   func(c *Config) { c.Eigenvalues.Orders = []int{0} },

@@ -23,7 +23,6 @@ type Shape struct{ N, K int }
 type GramConfig struct {
 	Timing
 	Backends []string // of package cblas
-	DTypes   []string // "f64", "f32"
 	Shapes   []Shape
 	// QMax lists the magnitudes of the largest code with which the exact product of 8-bit
 	// integers is timed, together with the float64 update that it replaces.
@@ -40,7 +39,7 @@ type GramConfig struct {
 // layers of a small model.
 func DefaultGramConfig() GramConfig {
 	return GramConfig{
-		Timing: DefaultTiming(), Backends: cblas.Names(), DTypes: []string{"f64", "f32"},
+		Timing: DefaultTiming(), Backends: cblas.Names(),
 		Shapes:    []Shape{{384, 1024}, {896, 4864}, {2048, 2048}},
 		QMax:      []int{127, 7, 1},
 		Top:       []int{32512, 7936, 1792},
@@ -78,21 +77,11 @@ func (c GramConfig) suite() (*suite, error) {
 			}
 			use, names = append(use, b), append(names, name)
 		}
-		for _, dtype := range c.DTypes {
-			open := openGram[float64]
-			switch dtype {
-			case "f64":
-			case "f32":
-				open = openGram[float32]
-			default:
-				return nil, fmt.Errorf("no type %q: f64 or f32", dtype)
-			}
-			s.cases = append(s.cases, &testCase{
-				params:   []Param{param("dtype", dtype), param("n", shape.N), param("k", shape.K)},
-				variants: names,
-				open:     func(context.Context) (*inputs, error) { return open(use, shape, flops), nil },
-			})
-		}
+		s.cases = append(s.cases, &testCase{
+			params:   []Param{param("dtype", "f64"), param("n", shape.N), param("k", shape.K)},
+			variants: names,
+			open:     func(context.Context) (*inputs, error) { return openGram(use, shape, flops), nil },
+		})
 	}
 	return s, c.integerCases(s)
 }
@@ -181,9 +170,9 @@ func openIntegers[T int8 | int16](b cblas.Backend, s Shape, codes []T, product f
 	}}
 }
 
-func openGram[T float32 | float64](use []cblas.Backend, shape Shape, flops float64) *inputs {
+func openGram(use []cblas.Backend, shape Shape, flops float64) *inputs {
 	n, k := shape.N, shape.K
-	a, c := normal[T](k*n), make([]T, n*n)
+	a, c := normal[float64](k*n), make([]float64, n*n)
 	in := &inputs{}
 	for _, b := range use {
 		in.variants = append(in.variants, variant{
@@ -195,13 +184,8 @@ func openGram[T float32 | float64](use []cblas.Backend, shape Shape, flops float
 }
 
 // syrk sets the upper triangle of c, n×n, to AᵀA of the k×n matrix a.
-func syrk[T float32 | float64](b cblas.Backend, n, k int, a, c []T) {
-	switch a := any(a).(type) {
-	case []float64:
-		b.Dsyrk(blas.Upper, blas.Trans, n, k, 1, a, n, 0, any(c).([]float64), n)
-	case []float32:
-		b.Ssyrk(blas.Upper, blas.Trans, n, k, 1, a, n, 0, any(c).([]float32), n)
-	}
+func syrk(b cblas.Backend, n, k int, a, c []float64) {
+	b.Dsyrk(blas.Upper, blas.Trans, n, k, 1, a, n, 0, c, n)
 }
 
 // normal returns n normally distributed numbers, identical on every call.

@@ -23,7 +23,7 @@ import (
 )
 
 // A Backend computes products of matrices. The methods are those of gonum's
-// blas.Float64Level3 and blas.Float32Level3, so any gonum implementation is one.
+// blas.Float64Level3, so any gonum implementation is one.
 // Symmetric rank-k updates:
 //
 //	C = alpha*A*A^T + beta*C   if t is blas.NoTrans, A is n×k
@@ -34,7 +34,6 @@ import (
 type Backend interface {
 	Name() string
 	Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, beta float64, c []float64, ldc int)
-	Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int)
 
 	// Dgemm computes C = alpha*op(A)*op(B) + beta*C, where op(A) is m×k, op(B)
 	// k×n, and op the identity or the transpose.

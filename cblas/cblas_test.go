@@ -11,7 +11,6 @@ func TestConformance(t *testing.T) {
 	for _, b := range backends {
 		t.Run("backend="+b.Name(), func(t *testing.T) {
 			t.Run("Dsyrk", func(t *testing.T) { testcblas.DsyrkTest(t, b) })
-			t.Run("Ssyrk", func(t *testing.T) { testcblas.SsyrkTest(t, b) })
 			t.Run("Dgemm", func(t *testing.T) { testcblas.DgemmTest(t, b) })
 			t.Run("Misuse", func(t *testing.T) { testcblas.MisuseTest(t, b) })
 		})

@@ -5,8 +5,6 @@ package cblas
 // #cgo CFLAGS: -O2 -std=c11
 // #cgo noescape wwq_dsyrk
 // #cgo nocallback wwq_dsyrk
-// #cgo noescape wwq_ssyrk
-// #cgo nocallback wwq_ssyrk
 // #cgo noescape wwq_dgemm
 // #cgo nocallback wwq_dgemm
 // #include "shim_blas.h"
@@ -32,14 +30,6 @@ func (shim) Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []f
 	}
 	C.wwq_dsyrk(flag(ul == blas.Upper), flag(t != blas.NoTrans), C.int(n), C.int(k), C.double(alpha),
 		(*C.double)(first(a)), C.int(lda), C.double(beta), (*C.double)(&c[0]), C.int(ldc))
-}
-
-func (shim) Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int) {
-	if !checkSyrk(ul, t, n, k, len(a), lda, len(c), ldc) {
-		return
-	}
-	C.wwq_ssyrk(flag(ul == blas.Upper), flag(t != blas.NoTrans), C.int(n), C.int(k), C.float(alpha),
-		(*C.float)(first(a)), C.int(lda), C.float(beta), (*C.float)(&c[0]), C.int(ldc))
 }
 
 func (shim) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {

@@ -16,8 +16,6 @@
 #define TRANS(t) ((t) ? 112 : 111)
 void cblas_dsyrk(int order, int uplo, int trans, int n, int k, double alpha, const double *a,
                  int lda, double beta, double *c, int ldc);
-void cblas_ssyrk(int order, int uplo, int trans, int n, int k, float alpha, const float *a, int lda,
-                 float beta, float *c, int ldc);
 void cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, double alpha,
                  const double *a, int lda, const double *b, int ldb, double beta, double *c,
                  int ldc);
@@ -26,11 +24,6 @@ void cblas_dgemm(int order, int trans_a, int trans_b, int m, int n, int k, doubl
 void wwq_dsyrk(int upper, int trans, int n, int k, double alpha, const double *a, int lda,
                double beta, double *c, int ldc) {
     cblas_dsyrk(ROW_MAJOR, UPLO(upper), TRANS(trans), n, k, alpha, a, lda, beta, c, ldc);
-}
-
-void wwq_ssyrk(int upper, int trans, int n, int k, float alpha, const float *a, int lda, float beta,
-               float *c, int ldc) {
-    cblas_ssyrk(ROW_MAJOR, UPLO(upper), TRANS(trans), n, k, alpha, a, lda, beta, c, ldc);
 }
 
 void wwq_dgemm(int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a,

@@ -5,8 +5,6 @@
 
 void wwq_dsyrk(int upper, int trans, int n, int k, double alpha, const double *a, int lda,
                double beta, double *c, int ldc);
-void wwq_ssyrk(int upper, int trans, int n, int k, float alpha, const float *a, int lda, float beta,
-               float *c, int ldc);
 void wwq_dgemm(int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a,
                int lda, const double *b, int ldb, double beta, double *c, int ldc);
 

@@ -16,25 +16,14 @@ type Syrk64 interface {
 	Dsyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float64, a []float64, lda int, beta float64, c []float64, ldc int)
 }
 
-// Syrk32 is what SsyrkTest needs of a backend.
-type Syrk32 interface {
-	Ssyrk(ul blas.Uplo, t blas.Transpose, n, k int, alpha float32, a []float32, lda int, beta float32, c []float32, ldc int)
-}
-
-type float interface{ ~float32 | ~float64 }
-
 // DsyrkTest compares with sums of products in float64.
-func DsyrkTest(t *testing.T, b Syrk64) { syrkTest(t, b.Dsyrk, 0x1p-52) }
-
-// SsyrkTest compares with sums of products in float64.
-func SsyrkTest(t *testing.T, b Syrk32) { syrkTest(t, b.Ssyrk, 0x1p-23) }
-
-func syrkTest[T float](t *testing.T, syrk func(blas.Uplo, blas.Transpose, int, int, T, []T, int, T, []T, int), eps float64) {
+func DsyrkTest(t *testing.T, b Syrk64) {
+	const eps = 0x1p-52
 	rng := rand.New(rand.NewPCG(1, 2))
-	random := func(n int) []T {
-		x := make([]T, n)
+	random := func(n int) []float64 {
+		x := make([]float64, n)
 		for i := range x {
-			x[i] = T(rng.NormFloat64())
+			x[i] = rng.NormFloat64()
 		}
 		return x
 	}
@@ -42,7 +31,7 @@ func syrkTest[T float](t *testing.T, syrk func(blas.Uplo, blas.Transpose, int, i
 		n, k := d[0], d[1]
 		for _, ul := range []blas.Uplo{blas.Upper, blas.Lower} {
 			for _, tr := range []blas.Transpose{blas.NoTrans, blas.Trans} {
-				for _, coef := range [][2]T{{1, 0}, {1, 1}, {-0.5, 2}, {0, 1}} {
+				for _, coef := range [][2]float64{{1, 0}, {1, 1}, {-0.5, 2}, {0, 1}} {
 					rows, cols := n, k
 					if tr == blas.Trans {
 						rows, cols = k, n
@@ -50,7 +39,7 @@ func syrkTest[T float](t *testing.T, syrk func(blas.Uplo, blas.Transpose, int, i
 					lda, ldc := max(1, cols)+2, max(1, n)+3
 					a, c := random(rows*lda), random(n*ldc)
 					got := slices.Clone(c)
-					syrk(ul, tr, n, k, coef[0], a, lda, coef[1], got, ldc)
+					b.Dsyrk(ul, tr, n, k, coef[0], a, lda, coef[1], got, ldc)
 					for i := range n {
 						for j := range ldc {
 							inside := j < n && (ul == blas.Upper && j >= i || ul == blas.Lower && j <= i)
@@ -62,18 +51,18 @@ func syrkTest[T float](t *testing.T, syrk func(blas.Uplo, blas.Transpose, int, i
 							}
 							sum, mag := 0.0, 0.0
 							for l := range k {
-								var x, y T
+								var x, y float64
 								if tr == blas.Trans {
 									x, y = a[l*lda+i], a[l*lda+j]
 								} else {
 									x, y = a[i*lda+l], a[j*lda+l]
 								}
-								sum += float64(x) * float64(y)
-								mag += math.Abs(float64(x) * float64(y))
+								sum += x * y
+								mag += math.Abs(x * y)
 							}
-							want := float64(coef[0])*sum + float64(coef[1])*float64(c[i*ldc+j])
-							bound := eps * float64(k+4) * (mag + math.Abs(float64(c[i*ldc+j]))*2 + 1)
-							if g := float64(got[i*ldc+j]); !(math.Abs(g-want) <= bound) {
+							want := coef[0]*sum + coef[1]*c[i*ldc+j]
+							bound := eps * float64(k+4) * (mag + math.Abs(c[i*ldc+j])*2 + 1)
+							if g := got[i*ldc+j]; !(math.Abs(g-want) <= bound) {
 								t.Fatalf("%c%c n=%d k=%d alpha=%v beta=%v: element %d,%d = %v, want %v", ul, tr, n, k, coef[0], coef[1], i, j, g, want)
 							}
 						}
