@@ -327,8 +327,9 @@ func TestBaseline(t *testing.T) {
 			m.add(fmt.Sprintf("%02d.weight", i), gaussian(uint64(i+50), 900), 30, 30)
 		}
 		m.add("embed.weight", gaussian(4, 600), 20, 30)
+		m.add("experts", gaussian(70, 3*900), 3, 30, 30)
 		m.analyze(t, levels, func(o *engine.Options) {
-			o.Threads = 4
+			o.Threads, o.AllMatrices = 4, true
 			engine.WithMetric(o, func(in *metric.Input) ([]float64, metric.Finding) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -344,12 +345,12 @@ func TestBaseline(t *testing.T) {
 			})
 		})
 		if levels[0] == '4' {
-			if len(with) != 0 || without != 12*2+1 {
+			if len(with) != 0 || without != 15*2+1 {
 				t.Errorf("%s: %d with a baseline, %d without", levels, len(with), without)
 			}
 			continue
 		}
-		if len(with) != 12*3 || without != 12+1 {
+		if len(with) != 15*3 || without != 15+1 {
 			t.Errorf("%s: %d with a baseline, %d without", levels, len(with), without)
 		}
 		for in, base := range with {
@@ -359,6 +360,30 @@ func TestBaseline(t *testing.T) {
 				t.Errorf("the largest eigenvalue is %v, at the baseline %v", in.Eigenvalues[len(base)-1], top)
 			}
 		}
+	}
+}
+
+// reads is a checkpoint that notes what is read.
+type reads struct {
+	*memory
+	names []string
+}
+
+func (r *reads) ReadTensor(dst []byte, t *checkpoint.Tensor) error {
+	r.names = append(r.names, t.Name)
+	return r.memory.ReadTensor(dst, t)
+}
+
+// TestOrder: the most costly tensor is read first, so that none is left to a single worker
+// at the end; those of the same cost in the order of their names.
+func TestOrder(t *testing.T) {
+	src := &reads{memory: newMemory().add("a.weight", gaussian(1, 600), 20, 30).add("b.weight", gaussian(2, 1600), 40, 40).
+		add("c.weight", gaussian(3, 600), 20, 30).add("d.weight", gaussian(4, 900), 30, 30)}
+	if _, err := engine.Analyze(context.Background(), src, engine.DefaultOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"b.weight", "d.weight", "a.weight", "c.weight"}; !slices.Equal(src.names, want) {
+		t.Errorf("read %q, want %q", src.names, want)
 	}
 }
 

@@ -193,6 +193,10 @@ func TestDefinitions(t *testing.T) {
 			// In the first, 1e-15 is below 100*2^-52; of all together, 1e-13 too.
 			"rank_loss": 1, "matrix_rank": 4, "weak_rank_loss": 2,
 		}, metric.FitSuccess},
+		"weak slices": {9, 0.5, [][]float64{{1e-3, 1.2e-3, 1}, {1.5e-3, 2}}, map[string]float64{
+			// The limit is one of eigenvalues, which are halved: 5e-7, 7.2e-7 and 1.1e-6.
+			"weak_rank_loss": 2, "rank_loss": 0, "matrix_rank": 5,
+		}, metric.FitSuccess},
 		"deficient": {1000, 1, [][]float64{{0, 1e-20, 4e-4, 2e-3, 1, 5}}, map[string]float64{
 			"matrix_rank": 4, "rank_loss": 2, "weak_rank_loss": 3,
 		}, metric.FitSuccess},

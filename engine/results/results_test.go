@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -466,6 +467,15 @@ func TestWriteFails(t *testing.T) {
 	}
 	if res, err := w.Finish(outcome(t)); !errors.Is(err, fs.ErrClosed) || res != nil {
 		t.Errorf("the end: %v", err)
+	}
+	// One that comes when the file is closed is an error, too.
+	closed := begin(t, t.TempDir())
+	defer closed.Discard()
+	closed.file.Close()
+	closed.out = bufio.NewWriter(io.Discard)
+	closed.enc = json.NewEncoder(closed.out)
+	if res, err := closed.Finish(outcome(t)); !errors.Is(err, fs.ErrClosed) || res != nil {
+		t.Errorf("the end of a file that is not closed well: %v", err)
 	}
 	if err := copyFile(io.Discard, filepath.Join(w.temp, "nothing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("copy of nothing: %v", err)

@@ -1,0 +1,65 @@
+package report
+
+import (
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/stats"
+)
+
+// TestExpectation: a change is within the announced range at its limits, too, in either
+// direction; where only a lower bound was announced, above it.
+func TestExpectation(t *testing.T) {
+	for _, tc := range []struct {
+		level  string
+		change float64
+		want   string
+	}{
+		{"8bit", 0.01, "1 to 5 % (within)"}, {"8bit", -0.05, "1 to 5 % (within)"},
+		{"8bit", 0.0099, "1 to 5 % (outside: 0.99 %)"}, {"8bit", 0.0501, "1 to 5 % (outside: 5.01 %)"},
+		{"4bit", 0.15, "5 to 15 % (within)"}, {"2bit", 0.21, "above 20 % (within)"},
+		{"2bit", -0.2, "above 20 % (outside: 20.00 %)"}, {"3bit", 0.1, "-"}, {"4bit-asym", 0.1, "-"},
+	} {
+		level, err := quant.Parse(tc.level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := expectation(&stats.Summary{Level: level, MeanChange: tc.change}); got != tc.want {
+			t.Errorf("%s, %v: %q, want %q", tc.level, tc.change, got, tc.want)
+		}
+	}
+}
+
+// TestEmptyLevel: a level of which no row was reached has no table; those behind it have.
+func TestEmptyLevel(t *testing.T) {
+	levels, err := quant.ParseList("fp16,8bit,4bit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := &engine.Result{Levels: levels}
+	for k, level := range levels {
+		r := engine.Row{Layer: &engine.Layer{Rows: 2, Cols: 2, Slices: 1}, Level: level, Status: engine.RowSuccess, Values: metric.None()}
+		if k == 1 {
+			r.Status = engine.RowMissing
+		}
+		res.Rows = append(res.Rows, []engine.Row{r})
+	}
+	var names []string
+	if _, err := Render(res, Options{}, func(name string, _ func(io.Writer) error) error {
+		names = append(names, name)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"metrics/results_fp16.csv", "metrics/results_4bit.csv", "metrics/quantization_errors.csv",
+		"metrics/quantization_comparison.csv", "analysis_report.txt",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("files %q, want %q", names, want)
+	}
+}
