@@ -148,8 +148,8 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 // statuses are all of them.
 var statuses = []Status{Planned, Analysed, Skipped, Refused}
 
-// check reports what no plan and no result has: layers are alike, and together all
-// elements of the tensor.
+// check returns an error unless the layers of the tensor are alike and together have all
+// its elements, as those of every plan and result.
 func (t *TensorStatus) check() error {
 	withLayers := t.Status == Planned || t.Status == Analysed || t.Status == Refused
 	switch {
@@ -175,25 +175,30 @@ func (t *TensorStatus) check() error {
 		}
 		names[l.LongName] = true
 	}
-	inLayers, ok := product(len(t.Layers), first.Slices, first.Rows, first.Cols)
-	elements, fits := product(t.Shape...)
-	if !ok || !fits || inLayers != elements || len(t.Layers) > 1 && first.Slices > 1 {
+	if !t.covered() {
 		return fmt.Errorf("%d layers of %d times %d×%d in the shape %v", len(t.Layers), first.Slices, first.Rows, first.Cols, t.Shape)
 	}
 	return nil
 }
 
-// product returns the product of its arguments; ok is false if one is below 1 or the
-// product is beyond int.
-func product(factors ...int) (p int, ok bool) {
-	p = 1
-	for _, f := range factors {
-		if f < 1 || p > math.MaxInt/f {
-			return 0, false
-		}
-		p *= f
+// covered reports whether the layers have the dimensions of the tensor: one layer
+// [rows, cols, slices…], or a stack [layers, rows, cols].
+func (t *TensorStatus) covered() bool {
+	l, s := &t.Layers[0], t.Shape
+	if len(s) == 3 && l.Slices == 1 && s[0] == len(t.Layers) && s[1] == l.Rows && s[2] == l.Cols {
+		return l.Rows > 0 && l.Cols > 0
 	}
-	return p, true
+	if len(t.Layers) != 1 || len(s) < 2 || s[0] != l.Rows || s[1] != l.Cols || l.Rows < 1 || l.Cols < 1 {
+		return false
+	}
+	slices := 1
+	for _, d := range s[2:] {
+		if d < 1 || slices > math.MaxInt/d {
+			return false
+		}
+		slices *= d
+	}
+	return slices == l.Slices
 }
 
 // Validate reports the first thing in a plan that [Describe] does not make: a tensor that

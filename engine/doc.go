@@ -29,7 +29,7 @@
 //   - Eigenvalues of convolutions are halved exactly.
 //   - Every tensor is accounted for in [Result].Tensors; none is dropped silently.
 //   - Duplicates (tied weights) are analysed once.
-//   - Rows are in natural order of tensor names, and LayerID counts from 0.
+//   - Rows are in natural order of tensor names, and [Layer].ID counts from 0.
 //
 // # Precision
 //
@@ -43,8 +43,8 @@
 // # Memory
 //
 // One stored tensor for each thread and one more, and for each thread a float64
-// Gram matrix of the smaller side with one panel of weights: [TensorStatus].Bytes
-// estimates both. Eigenvalues are dropped after use unless
+// Gram matrix of the smaller side with one panel of weights: [Plan.PeakBytes]
+// estimates their sum. Eigenvalues are dropped after use unless
 // [Options].KeepEigenvalues is set.
 //
 // # Threads

@@ -114,6 +114,8 @@ func TestOptions(t *testing.T) {
 		"min above max":  func(o *engine.Options) { o.MinEvals = 20000 },
 		"N below evals":  func(o *engine.Options) { o.MaxN = 100 },
 		"negative":       func(o *engine.Options) { o.Threads = -1 },
+		"memory":         func(o *engine.Options) { o.Memory = -1 },
+		"level twice":    func(o *engine.Options) { o.Levels = append(o.Levels, o.Levels[0]) },
 		"bad glob":       func(o *engine.Options) { o.Layers = []string{"["} },
 		"bad type":       func(o *engine.Options) { o.Include = []engine.LayerType{"x"} },
 		"integer output": func(o *engine.Options) { o.DequantDType = checkpoint.I8 },

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
 // A LayerType is WeightWatcher's name for a kind of layer.
@@ -47,6 +48,11 @@ func (l *Layer) M() int { return min(l.Rows, l.Cols) }
 
 // NumEvals returns the number of eigenvalues of the layer.
 func (l *Layer) NumEvals() int { return l.M() * l.Slices }
+
+// target is what a recipe is told of the layer.
+func (l *Layer) target() quant.Target {
+	return quant.Target{Name: l.Tensor, Rows: l.Rows, Cols: l.Cols}
+}
 
 // scale is the factor on the eigenvalues of the layer: WeightWatcher divides the weights
 // of convolutions by the root of 2.

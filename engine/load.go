@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -27,8 +28,8 @@ type loaded struct {
 // A baseline is the spectrum of a layer at the baseline level, for the metrics of its
 // other levels.
 type baseline struct {
-	ready chan struct{} // closed when input is set, or will not be
-	input *metric.Input
+	ready chan struct{} // closed when the baseline task is over
+	input *metric.Input // nil if the baseline was refused
 }
 
 // of returns the matrices of a layer.
@@ -46,23 +47,34 @@ func (t *loaded) done() {
 // A loader reads tensors and looks at them before anyone computes with them.
 type loader struct {
 	run   *run
-	slots chan []byte         // buffers of tensors not in memory; nil until first used
-	seen  map[contents]string // names of the tensors read
+	slots chan []byte       // buffers of tensors not in memory; nil until first used
+	seen  map[contents]bool // of the tensors read
 }
 
-// contents identify the analysis of a tensor: tensors that agree in them have the same
-// rows.
+// contents are all that the rows of a tensor depend on: tensors with equal contents have
+// equal rows.
 type contents struct {
-	sha256, encoding, shape string
-	quantized               bool
+	sha256, encoding, shape    string
+	layers, rows, cols, slices int
+	scale                      float64
+	quantized                  bool
+	schemes                    string // by which each level quantizes the tensor
 }
 
-func contentsOf(ts *TensorStatus, sha256 string) contents {
-	return contents{sha256, ts.StoredType(), fmt.Sprint(ts.Shape), ts.Layers[0].Quantized}
+func contentsOf(ts *TensorStatus, sha256 string, levels []quant.Recipe) contents {
+	l := &ts.Layers[0]
+	var schemes []string
+	for _, level := range levels {
+		schemes = append(schemes, level.For(l.target()).Name())
+	}
+	return contents{
+		sha256, ts.StoredType(), fmt.Sprint(ts.Shape),
+		len(ts.Layers), l.Rows, l.Cols, l.Slices, l.scale(), l.Quantized, strings.Join(schemes, ","),
+	}
 }
 
 func newLoader(r *run, slots int) *loader {
-	l := &loader{run: r, slots: make(chan []byte, slots), seen: map[contents]string{}}
+	l := &loader{run: r, slots: make(chan []byte, slots), seen: map[contents]bool{}}
 	for range slots {
 		l.slots <- nil
 	}
@@ -90,8 +102,8 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 	}
 	sum := sha256.Sum256(buf)
 	t := &loaded{status: ts, sha256: hex.EncodeToString(sum[:]), free: free}
-	key := contentsOf(ts, t.sha256)
-	if _, duplicate := l.seen[key]; duplicate {
+	key := contentsOf(ts, t.sha256, l.run.levels)
+	if l.seen[key] {
 		free()
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256})
 	}
@@ -105,7 +117,7 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 	for i := range t.matrices {
 		t.matrices[i].Bounds = &r
 	}
-	l.seen[key] = ts.Name
+	l.seen[key] = true
 	return t, nil
 }
 

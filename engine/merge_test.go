@@ -400,3 +400,33 @@ func TestRecords(t *testing.T) {
 		}
 	}
 }
+
+// TestAlikeBytes: equal bytes in equal shapes that are read as other layers are no
+// duplicates.
+func TestAlikeBytes(t *testing.T) {
+	w := gaussian(9, 12*14*16)
+	res := newMemory().add("a.conv.weight", w, 12, 14, 16).add("b.experts.weight", w, 12, 14, 16).add("c.experts.weight", w, 12, 14, 16).
+		analyze(t, "4bit", func(o *engine.Options) { o.AllMatrices = true })
+	for i, want := range []engine.Status{engine.Analysed, engine.Analysed, engine.Skipped} {
+		if got := res.Tensors[i].Status; got != want {
+			t.Errorf("%s: %s (%s), want %s", res.Tensors[i].Name, got, res.Tensors[i].Reason, want)
+		}
+	}
+	if n := len(res.Rows[0]); n != 1+12 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+// TestPartial: rows that are missing make a result partial, whoever lost them.
+func TestPartial(t *testing.T) {
+	opts := engine.DefaultOptions()
+	plan, err := engine.Describe(newMemory().add("a.weight", nil, 20, 30), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := engine.Result{Levels: opts.Levels}
+	res.Tensors, res.Rows = engine.Merge(plan, res.Levels, nil, nil)
+	if !res.Partial() || res.Rows[0][0].Status != engine.RowMissing {
+		t.Errorf("partial is %v, the row %s", res.Partial(), res.Rows[0][0].Status)
+	}
+}

@@ -90,8 +90,13 @@ func (o *Options) Validate() error {
 	if len(o.Levels) == 0 {
 		return fmt.Errorf("no quantization level is given")
 	}
-	if o.MinEvals < 0 || o.MaxEvals < 0 || o.MaxN < 0 || o.Threads < 0 {
-		return fmt.Errorf("limits and threads cannot be negative")
+	for i, l := range o.Levels {
+		if slices.Contains(o.Levels[:i], l) {
+			return fmt.Errorf("level %s is given twice", l.Name())
+		}
+	}
+	if o.MinEvals < 0 || o.MaxEvals < 0 || o.MaxN < 0 || o.Threads < 0 || o.Memory < 0 {
+		return fmt.Errorf("limits, threads and memory cannot be negative")
 	}
 	if o.MaxEvals > 0 && o.MinEvals >= o.MaxEvals {
 		return fmt.Errorf("min-evals %d is not below max-evals %d", o.MinEvals, o.MaxEvals)

@@ -37,7 +37,9 @@ func Source(src checkpoint.Source) SourceInfo {
 }
 
 // Partial reports whether some tensor was refused or some row is missing.
-func (r *Result) Partial() bool { return r.Interrupted || r.Count(Refused) > 0 }
+func (r *Result) Partial() bool {
+	return r.Interrupted || r.Count(Refused) > 0 || r.Count(Planned) > 0
+}
 
 // Count returns how many tensors have status s.
 func (r *Result) Count(s Status) int {
@@ -89,7 +91,7 @@ func (m *merger) merge(plan *Plan) ([]TensorStatus, [][]Row) {
 		ts := plan.Tensors[i]
 		record, read := m.records[ts.Name]
 		if ts.Status == Planned && read && record.Reason == "" {
-			key := contentsOf(&ts, record.SHA256)
+			key := contentsOf(&ts, record.SHA256, m.levels)
 			if other, ok := first[key]; ok {
 				ts.Status, ts.Reason = Skipped, fmt.Sprintf("same weights as %q, which is analysed", other)
 			} else {

@@ -70,7 +70,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 // of them taken as one matrix of as many columns as those of its layer l.
 func requantize(t *checkpoint.Tensor, l *Layer, stored []byte, level quant.Recipe, out checkpoint.DType) ([]byte, error) {
 	w := &weights.Tensor{Data: stored, Encoding: t.Encoding, Rows: int(t.Elements()) / l.Cols, Cols: l.Cols}
-	scheme := level.For(quant.Target{Name: t.Name, Rows: l.Rows, Cols: l.Cols})
+	scheme := level.For(l.target())
 	q, err := scheme.Fit(w, out)
 	if err != nil {
 		return nil, checkpoint.Unsupportedf("%w", err)

@@ -37,7 +37,10 @@ type Row struct {
 	Method     spectrum.Method // that of the matrix of the layer that needed most
 	TraceError float64         // largest relative error of the sum of the eigenvalues
 	Seconds    float64         // that one worker took; 0 for the copies at other levels of a layer that is not quantized
-	Bytes      int64           // of memory that it took, the stored tensor included
+	// Bytes is the memory that was taken when the row was computed: the stored tensor and
+	// the buffers of the worker, which may be those of a larger layer before. It is 0
+	// where Seconds is.
+	Bytes int64
 
 	// Eigenvalues are all eigenvalues in ascending order, if they were to be kept.
 	Eigenvalues []float64

@@ -173,8 +173,8 @@ type run struct {
 	done     float64
 }
 
-// A task is one layer at one level. A level of allLevels stands for all of them:
-// the layer is not quantized.
+// A task is one layer at one level. The level allLevels marks the only task of a layer
+// that is not quantized: its row is copied to every level.
 type task struct {
 	tensor *loaded
 	layer  int
@@ -304,6 +304,7 @@ func (r *run) finish(t task, row Row) {
 			r.cancel(err)
 			return
 		}
+		row.Values = slices.Clone(row.Values)
 		row.Seconds, row.Bytes = 0, 0
 	}
 	r.done += row.Layer.flops()

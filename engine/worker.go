@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine/metric"
@@ -34,9 +35,10 @@ func (w *worker) analyse(t task) Row {
 		level = r.levels[t.level]
 	}
 	matrices := t.tensor.of(layer)
-	scheme := level.For(quant.Target{Name: layer.Tensor, Rows: layer.Rows, Cols: layer.Cols})
-	view := weights.View{Align: scheme.Granularity().Align(), Float: r.opts.floatGram || !layer.Quantized}
+	scheme := level.For(layer.target())
+	view := weights.View{Align: scheme.Granularity().Align(), Float: r.opts.floatGram}
 	measured := make([]metric.Matrix, len(matrices))
+	// Each matrix is fitted by itself. What all of the tensor shares is its range.
 	for i := range matrices {
 		q, err := scheme.Fit(&matrices[i], r.opts.outType(layer))
 		if err != nil {
@@ -67,15 +69,17 @@ func (w *worker) analyse(t task) Row {
 	return row
 }
 
+// efforts are the methods of spectra, from the one that needs least to the one that needs
+// most.
+var efforts = []spectrum.Method{spectrum.GramFloat32, spectrum.Gram, spectrum.GramRank, spectrum.SVD}
+
 // provenance returns the method of the matrix that needed most, and the largest error of
 // the sum of eigenvalues.
 func provenance(matrices []metric.Matrix) (method spectrum.Method, traceError float64) {
-	method = spectrum.Gram
+	most := 0
 	for _, m := range matrices {
-		if m.Spectrum.Method == spectrum.SVD || method == spectrum.Gram {
-			method = m.Spectrum.Method
-		}
+		most = max(most, slices.Index(efforts, m.Spectrum.Method))
 		traceError = max(traceError, m.Spectrum.TraceError)
 	}
-	return method, traceError
+	return efforts[most], traceError
 }

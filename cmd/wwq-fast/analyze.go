@@ -89,7 +89,6 @@ func (a *analysis) run(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Discard()
 	return a.keep(t, store, func(bar *cli.Progress) (*engine.Outcome, error) {
 		opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
 		return engine.Run(c.Context, src, plan, opts, store)
@@ -106,6 +105,12 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 	bar := t.NewProgress("reading")
 	outcome, runErr := run(bar)
 	bar.Stop()
+	finished := false // rows that cannot be published are kept
+	defer func() {
+		if finished || outcome == nil {
+			store.Discard()
+		}
+	}()
 	switch {
 	case errors.Is(runErr, engine.ErrBudget):
 		return cli.Usagef("--memory: %v", runErr)
@@ -116,7 +121,7 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 	}
 	res, err := store.Finish(outcome)
 	if err != nil {
-		return err
+		return unpublished(store, err)
 	}
 	if !res.Env.Cgo {
 		t.Note("pure-Go build without a C BLAS: the same results, several times slower")
@@ -130,8 +135,9 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 		summaries, err = report.Render(res, opts, add)
 		return err
 	}); err != nil {
-		return err // an interruption is no excuse for not keeping what is finished
+		return unpublished(store, err) // also if the run was interrupted
 	}
+	finished = true
 	if err := a.print(t, res, summaries); err != nil {
 		return err
 	}
@@ -142,6 +148,13 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 		return cli.ErrPartial
 	}
 	return nil
+}
+
+// unpublished says where the rows of a run are that could not be published.
+func unpublished(store *results.Writer, err error) error {
+	return &cli.HintedError{Err: err, Hints: []string{
+		fmt.Sprintf("the finished rows are in %[1]s; wwq-fast compare %[1]s makes the tables from them", cli.OneLine(store.Dir())),
+	}}
 }
 
 // print prints a result.

@@ -60,7 +60,12 @@ func (x *comparison) run(c *ucli.Context) error {
 		return err
 	}
 	if x.json {
-		return printSummariesJSON(t.Out, summaries)
+		err = printSummariesJSON(t.Out, summaries)
+	} else {
+		err = printComparison(t, summaries, res)
 	}
-	return printComparison(t, summaries, res)
+	if err == nil && res.Partial() {
+		return cli.ErrPartial
+	}
+	return err
 }

@@ -59,7 +59,7 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 	}
 	_, err := fmt.Fprintf(t.Out, "%d tensors: %d analysed, %d refused, %d skipped; %.2f s on %d threads, eigenvalues by %s%s\n",
 		len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped),
-		res.Elapsed.Seconds(), res.Threads, res.Env.LAPACK, kernels(&res.Env))
+		res.Elapsed.Seconds(), res.Threads, cli.OneLine(res.Env.LAPACK), cli.OneLine(kernels(&res.Env)))
 	return err
 }
 
@@ -80,7 +80,8 @@ func numberCell(format string, x float64) string {
 	return fmt.Sprintf(format, x)
 }
 
-// jsonLines writes one object a line. Numbers that do not exist are null.
+// jsonLines writes one object a line. Numbers that do not exist are null, infinite ones
+// the strings inf and -inf.
 type jsonLines struct {
 	enc *json.Encoder
 	err error
@@ -98,8 +99,8 @@ func (j *jsonLines) line(kind string, fields map[string]any) {
 	}
 	fields["type"], fields["v"] = kind, 1
 	for k, v := range fields {
-		if x, ok := v.(float64); ok && (math.IsNaN(x) || math.IsInf(x, 0)) {
-			fields[k] = nil
+		if x, ok := v.(float64); ok {
+			fields[k] = report.JSONNumber(x)
 		}
 	}
 	j.err = j.enc.Encode(fields)
@@ -134,9 +135,6 @@ func (j *jsonLines) layer(r *engine.Row, of *report.Context) {
 	fields := report.Fields(metric.Results, r, of)
 	if r.Computed() && r.Layer.Quantized {
 		maps.Copy(fields, report.Fields(metric.Errors, r, of))
-		if math.IsInf(r.Get("snr_db"), 1) {
-			fields["snr_db"] = nil // there is no error
-		}
 	}
 	j.line("layer", fields)
 }

@@ -92,8 +92,8 @@ type Input struct {
 	N, M int
 	// Matrices are those of the layer: the slices of a convolution, else one.
 	Matrices []Matrix
-	// Scale is the factor on the eigenvalues of each matrix, the square of that on its
-	// weights: 1, or 1/2 for convolutions, as WeightWatcher has it.
+	// Scale multiplies every eigenvalue: 1/2 for convolutions, whose weights
+	// WeightWatcher divides by the root of 2, else 1.
 	Scale float64
 	// Eigenvalues are those of all matrices together, ascending, times Scale.
 	Eigenvalues []float64
@@ -108,7 +108,7 @@ type Input struct {
 type Matrix struct {
 	Spectrum *spectrum.Spectrum
 	Weights  *weights.Tensor // as stored; nil in a baseline
-	// Quantizer makes the dequantized weights; nil where the stored ones are analysed.
+	// Quantizer makes the dequantized weights; nil in a baseline.
 	Quantizer quant.Quantizer
 }
 

@@ -13,9 +13,9 @@ type castF16 struct{}
 // FP16 is the recipe that casts every tensor to float16, the baseline of a study.
 var FP16 Recipe = single{castF16{}}
 
-func parseCast(name string) (Scheme, error) {
+func parseCast(name string) (Recipe, error) {
 	if name == "fp16" || name == "f16" {
-		return castF16{}, nil
+		return FP16, nil
 	}
 	return nil, nil
 }

@@ -23,6 +23,6 @@
 // weights are stored in.
 //
 // To add a scheme, write a file with a type that implements [Scheme], enter the
-// function that parses its names in the table of parse.go, and run the conformance
+// function that parses its names in the table of recipe.go, and run the conformance
 // suite of package testquant on it.
 package quant

@@ -65,12 +65,12 @@ func Compare(a, b Recipe) int {
 	return cmp.Or(cmp.Compare(b.BitsPerWeight(), a.BitsPerWeight()), strings.Compare(a.Name(), b.Name()))
 }
 
-// families parse the names of schemes, in lower case. A function returns nil without an
-// error for a name that is none of its family, and an error for one that is, but stands
-// for nothing.
+// families parse the names of recipes, in lower case. A function returns nil without an
+// error for a name that does not belong to its family, and an error for one that does but
+// is not valid. A family of schemes returns them as [Uniform] recipes.
 var families = []struct {
 	names string // for errors
-	parse func(name string) (Scheme, error)
+	parse func(name string) (Recipe, error)
 }{
 	{"fp16", parseCast},
 	{fmt.Sprintf("%dbit to %dbit, and %dbit-asym to %dbit-asym", MinBits, MaxBits, MinBits, MaxBits), parseUniform},
@@ -80,12 +80,12 @@ var families = []struct {
 func Parse(name string) (Recipe, error) {
 	var known []string
 	for _, f := range families {
-		s, err := f.parse(strings.ToLower(strings.TrimSpace(name)))
+		r, err := f.parse(strings.ToLower(strings.TrimSpace(name)))
 		if err != nil {
 			return nil, fmt.Errorf("level %q: %v", name, err)
 		}
-		if s != nil {
-			return single{s}, nil
+		if r != nil {
+			return r, nil
 		}
 		known = append(known, f.names)
 	}

@@ -40,10 +40,9 @@ type Granularity struct {
 	Run        int
 }
 
-// Align returns the number of columns at whose multiples a row may be cut so that no
-// weights that share parameters within it are parted. It is 1 where it does not
-// matter: the parameters are those of the whole tensor, of whole rows or of runs,
-// and are known before the first weight is dequantized.
+// Align returns the width of a group of columns: rows are cut at its multiples only. It is
+// 1 if a row may be cut anywhere, because parameters are those of the whole tensor, of
+// whole rows or of runs, and are known before the first weight is dequantized.
 func (g Granularity) Align() int {
 	if g.Run != 0 {
 		return 1
@@ -96,10 +95,10 @@ type Integral interface {
 	Quantizer
 	// Unit returns a unit, which float32 can hold, of which every dequantized weight
 	// is an integer multiple of magnitude up to largest, which is at most limit; ok is
-	// false if there is none. Division of the dequantized weight by the unit, rounded
-	// to the nearest integer, gives the multiple. Where weights are stored in F32 or
-	// F64, the product of scale and code counts as exact: its rounding to float32 is
-	// 6e-8 of it.
+	// false if there is none. The dequantized weight divided by the unit, rounded to the
+	// nearest integer, gives the multiple. Where weights are stored in F32 or F64, the
+	// multiple is the code and the unit the scale, although their product, rounded to
+	// float32, differs from the exact one by up to 6e-8 of it.
 	Unit(limit int) (unit float64, largest int, ok bool)
 }
 

@@ -25,7 +25,7 @@ type uniform struct {
 
 // parseUniform parses "8bit" or "8" (symmetric), "4bit-asym" or "4bit_asym"
 // (asymmetric).
-func parseUniform(name string) (Scheme, error) {
+func parseUniform(name string) (Recipe, error) {
 	var u uniform
 	rest := strings.ReplaceAll(name, "_", "-")
 	if r, ok := strings.CutSuffix(rest, "-asym"); ok {
@@ -33,7 +33,9 @@ func parseUniform(name string) (Scheme, error) {
 	} else if r, ok := strings.CutSuffix(rest, "-sym"); ok {
 		rest = r
 	}
-	rest = strings.TrimSuffix(strings.TrimSuffix(rest, "bit"), "-")
+	if r, ok := strings.CutSuffix(rest, "bit"); ok {
+		rest = strings.TrimSuffix(r, "-")
+	}
 	bits, err := strconv.Atoi(rest)
 	if err != nil || rest[0] == '+' {
 		return nil, nil
@@ -42,7 +44,7 @@ func parseUniform(name string) (Scheme, error) {
 		return nil, fmt.Errorf("%d bits is outside %d to %d", bits, MinBits, MaxBits)
 	}
 	u.bits = bits
-	return u, nil
+	return Uniform(u), nil
 }
 
 func (u uniform) Name() string {

@@ -134,7 +134,12 @@ func (c *Column) JSON(r *engine.Row, of *Context) any {
 	case metric.Flag:
 		return true
 	}
-	x := c.value(r)
+	return JSONNumber(c.value(r))
+}
+
+// JSONNumber returns what JSON has for a number: nil for one that does not exist, and the
+// strings inf and -inf for infinite ones.
+func JSONNumber(x float64) any {
 	switch {
 	case math.IsNaN(x):
 		return nil

@@ -93,8 +93,8 @@ func failed(res *engine.Result) [][]engine.Row {
 	return all
 }
 
-// Write writes all files of a result below the folder dir. Either all files appear or,
-// on an error, none: earlier ones stay as they were. It returns the comparison.
+// Write writes all files of a result below the folder dir. If one cannot be written, none
+// appears and earlier ones stay as they were. It returns the comparison.
 func Write(dir string, res *engine.Result, opts Options) (summaries []stats.Summary, err error) {
 	err = results.Publish(dir, func(add results.Add) error {
 		summaries, err = Render(res, opts, add)
@@ -106,8 +106,8 @@ func Write(dir string, res *engine.Result, opts Options) (summaries []stats.Summ
 	return summaries, nil
 }
 
-// ContextOf returns what rows of a result do not know of themselves. Where rows are the
-// same in every run, timestamps would make their tables differ, so there is none.
+// ContextOf returns what rows of a result do not know of themselves. The timestamp is left
+// empty in reproducible runs, so that their tables are equal.
 func ContextOf(res *engine.Result, model string) Context {
 	c := Context{Model: model, When: res.Started}
 	if res.Options.Reproducible {

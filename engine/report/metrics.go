@@ -44,7 +44,7 @@ func compared() []Column {
 }
 
 func (p printer) heading(title, file string) {
-	p.line("\n## %s\n\n%s\n", title, file)
+	p.line("\n## " + title + "\n\n" + file + "\n")
 	p.line("| column | unit | kind | meaning |\n|---|---|---|---|")
 }
 

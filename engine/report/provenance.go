@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine"
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 )
 
@@ -69,7 +68,7 @@ func (p printer) tensors(d *data) {
 	for _, status := range []engine.Status{engine.Refused, engine.Planned} {
 		for i := range res.Tensors {
 			if t := &res.Tensors[i]; t.Status == status {
-				p.line("  %s %s: %s", status, checkpoint.Printable(t.Name), t.Reason)
+				p.line("  %s %s: %s", status, t.Name, t.Reason)
 			}
 		}
 	}
@@ -77,7 +76,7 @@ func (p printer) tensors(d *data) {
 	for k, level := range res.Levels {
 		for i := range d.failed[k] {
 			r := &d.failed[k][i]
-			p.line("  no exponent at %s for %s: %s", level.Name(), checkpoint.Printable(r.Layer.LongName), r.Reason)
+			p.line("  no exponent at %s for %s: %s", level.Name(), r.Layer.LongName, r.Reason)
 		}
 	}
 }
@@ -95,6 +94,6 @@ func (p printer) skipped(tensors []engine.TensorStatus) {
 		}
 	}
 	for _, r := range reasons {
-		p.line("  skipped %d: %s", count[r], checkpoint.Printable(r))
+		p.line("  skipped %d: %s", count[r], r)
 	}
 }

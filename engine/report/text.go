@@ -23,7 +23,16 @@ var announced = map[string]struct{ low, high float64 }{
 // A printer writes the lines of a text report.
 type printer struct{ out *bufio.Writer }
 
-func (p printer) line(format string, args ...any) { fmt.Fprintf(p.out, format+"\n", args...) }
+// line writes a line. Strings, which may come from files, are quoted if a terminal would
+// not show them as one harmless line.
+func (p printer) line(format string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok && s != "" {
+			args[i] = checkpoint.Printable(s)
+		}
+	}
+	fmt.Fprintf(p.out, format+"\n", args...)
+}
 
 func (p printer) section(title string) { p.line("\n%s\n%s", title, strings.Repeat("-", 80)) }
 
@@ -32,8 +41,10 @@ func (p printer) section(title string) { p.line("\n%s\n%s", title, strings.Repea
 func writeText(w io.Writer, d *data) error {
 	p := printer{bufio.NewWriter(w)}
 	rule := strings.Repeat("=", 80)
-	p.line("%s\nQUANTIZATION AND WEIGHT SPECTRA\n%s", rule, rule)
-	p.line("Model: %s", checkpoint.Printable(d.opts.Model))
+	p.line("%s", rule)
+	p.line("QUANTIZATION AND WEIGHT SPECTRA")
+	p.line("%s", rule)
+	p.line("Model: %s", d.opts.Model)
 	if d.opts.Compat {
 		p.line("Failed fits are written and averaged as -1, as WeightWatcher does (--compat weightwatcher).")
 	}
@@ -98,10 +109,15 @@ func expectation(s *stats.Summary) string {
 		return "-"
 	}
 	text := fmt.Sprintf("%g to %g %%", band.low, band.high)
+	if math.IsInf(band.high, 1) {
+		text = fmt.Sprintf("above %g %%", band.low)
+	}
+	if math.IsNaN(s.MeanChange) {
+		return text
+	}
 	change := math.Abs(s.MeanChange) * 100
 	within := change >= band.low && change <= band.high
 	if math.IsInf(band.high, 1) {
-		text = fmt.Sprintf("above %g %%", band.low)
 		within = change > band.low
 	}
 	if within {

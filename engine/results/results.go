@@ -89,6 +89,9 @@ func (w *Writer) create() error {
 	return nil
 }
 
+// Dir returns the folder of the unfinished run, which [Open] reads.
+func (w *Writer) Dir() string { return w.temp }
+
 // Row writes a row, so that it survives the process.
 func (w *Writer) Row(r engine.Row) error { return w.line(lineOf(&r)) }
 
@@ -124,8 +127,8 @@ func (w *Writer) Finish(o *engine.Outcome) (*engine.Result, error) {
 }
 
 // Publish puts the finished run, and the files that render adds, in the place of what
-// the folder of the results held. Either all of them appear or, on an error, none:
-// earlier ones stay as they were.
+// the folder of the results held under the same names. If one cannot be written, none
+// appears and earlier ones stay as they were.
 func (w *Writer) Publish(render func(Add) error) error {
 	old, _ := readRun(w.dir)
 	err := publish(w.dir, func(add Add) error {
@@ -173,7 +176,8 @@ func copyFile(out io.Writer, name string) error {
 }
 
 // Discard removes the folder of the unfinished run, and that of the results if it was
-// made for it and is empty. It is to be called after Publish, too.
+// made for it and is empty. It is to be called after Publish, too, unless that failed and
+// the rows are to be kept.
 func (w *Writer) Discard() {
 	if w.file != nil {
 		w.file.Close()

@@ -61,6 +61,9 @@ func (d Dense) Panel(dst []float32, first, count int) {
 	}
 }
 
+// maxAlign bounds Matrix.Align.
+const maxAlign = 1024
+
 // A shape is what the steps of a computation ask of the dimensions of a matrix.
 type shape struct {
 	tall        bool // at least as many rows as columns
@@ -71,6 +74,9 @@ type shape struct {
 func shapeOf(m Matrix) shape {
 	rows, cols := m.Dims()
 	s := shape{tall: rows >= cols, short: min(rows, cols), long: max(rows, cols)}
+	if m.Align() < 1 || m.Align() > maxAlign {
+		panic("spectrum: panels that do not begin at multiples of 1 to 1024")
+	}
 	s.panel = max(1, min(PanelLength(s.short, m.Align()), s.long))
 	return s
 }

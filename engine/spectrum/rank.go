@@ -34,7 +34,9 @@ func (s *Solver) rank(ws *Workspace, m Matrix, g *gram, intact bool) (rank int, 
 // residues of all elements, which has the rank of the Gram matrix of m.
 func (s *Solver) accumulateResidues(ws *Workspace, m Matrix, sh shape) {
 	k := sh.short
-	sh.panel = min(sh.panel, modp.MaxTerms-1)
+	if sh.panel >= modp.MaxTerms {
+		panic("spectrum: panels beyond the terms that residues can be added") // Align is at most 1024
+	}
 	clear(ws.gram[:k*k])
 	sh.panels(func(first, count int) {
 		single, panel := ws.single[:count*k], ws.panel[:count*k]

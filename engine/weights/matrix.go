@@ -77,8 +77,8 @@ func (m *matrix) Align() int {
 	return lcm(max(1, m.view.Align), perBlock)
 }
 
-// each calls f for each piece of a panel, with the index of its first weight in the
-// panel and whether the meter is still to see it.
+// each calls f for each piece of a panel, with its offset in the panel. measure is true the
+// first time that the panel is read, if there is a meter.
 func (m *matrix) each(first, count int, f func(at int, p quant.Piece, measure bool)) {
 	measure := m.view.Meter != nil && first == m.measured
 	at := 0

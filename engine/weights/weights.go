@@ -74,6 +74,8 @@ func (w *walk) panel(row, rows, col, cols int, f func(p quant.Piece)) {
 	if len(w.buf) < length {
 		w.buf = make([]float32, length)
 	}
+	// Sums of errors are taken piece by piece, so their last digits depend on where pieces
+	// end: in wide matrices it is the same for a panel and for the whole.
 	if cols == w.t.Cols && cols <= w.t.Rows && cols%step == 0 {
 		w.run(row, rows*cols, length, f)
 		return
@@ -93,9 +95,9 @@ func (w *walk) run(row, count, length int, f func(p quant.Piece)) {
 	}
 }
 
-// rows calls f for the pieces of a panel whose rows lie apart in memory, or have ends at
-// which a piece must end, too: as many rows as fit into a piece, but parts of a row where
-// not one does.
+// rows calls f for the pieces of a panel whose rows are not contiguous in memory, or not a
+// whole number of steps long. A piece holds as many whole rows as fit into it, or a part of
+// a row that is longer than a piece.
 func (w *walk) rows(row, rows, col, cols, length int, f func(p quant.Piece)) {
 	t := w.t
 	p := quant.Piece{First: col, Width: cols}

@@ -65,18 +65,6 @@ type Range struct {
 	NonFinite int
 }
 
-// AbsMax returns the largest magnitude in the range.
-func (r Range) AbsMax() float32 { return max(-r.Min, r.Max) }
-
-// Union returns the range of two parts together. empty says that r holds no
-// part yet.
-func (r Range) Union(o Range, empty bool) Range {
-	if empty {
-		return o
-	}
-	return Range{Min: min(r.Min, o.Min), Max: max(r.Max, o.Max), NonFinite: r.NonFinite + o.NonFinite}
-}
-
 // ErrorSums are the sums over elements from which error statistics follow, of
 // e = float64(a) - float64(b), a the original and b the dequantized weight.
 type ErrorSums struct {
