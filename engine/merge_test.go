@@ -164,6 +164,9 @@ func TestCodecs(t *testing.T) {
 	if got, want := fmt.Sprintf("%+v", back), fmt.Sprintf("%+v", opts); got != want {
 		t.Errorf("options\n%s, want\n%s", got, want)
 	}
+	if data, err = json.Marshal(engine.DefaultOptions()); err != nil || !strings.Contains(string(data), `"dequant_dtype":"source","precision":"double"`) {
+		t.Errorf("the defaults are %s, %v", data, err)
+	}
 	for _, bad := range []string{`{"quantizations":["7.5bit"]}`, `{"dequant_dtype":"F7"}`, `{"min_evals":"x"}`, `[]`} {
 		if json.Unmarshal([]byte(bad), &back) == nil {
 			t.Errorf("%s was read", bad)
@@ -226,6 +229,11 @@ func TestForgedTensors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.says) || !strings.Contains(err.Error(), `tensor "a"`) {
 			t.Errorf("%s: %v, want %s", tc.new, err, tc.says)
 		}
+	}
+	// The product of the dimensions is 2^64, and so 0 to whoever does not look.
+	huge := `{"name":"a","shape":[8589934592,2147483648],"type":"dense","status":"planned","layers":[{"longname":"a","rows":8589934592,"cols":2147483648,"slices":1}]}`
+	if err := json.Unmarshal([]byte(huge), new(engine.TensorStatus)); err == nil || !strings.Contains(err.Error(), "in the shape") {
+		t.Errorf("a matrix beyond integers: %v", err)
 	}
 	// Both slices and experts, with as many elements as the tensor.
 	both := strings.NewReplacer(`[2,20,30]`, `[4,20,30]`, `"slices":1`, `"slices":2`).Replace(good)

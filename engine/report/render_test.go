@@ -1,9 +1,14 @@
 package report
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
+
+	"gonum.org/v1/plot"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
@@ -61,5 +66,44 @@ func TestEmptyLevel(t *testing.T) {
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
+	}
+}
+
+// TestPictureFails: the error of one picture is that of all outputs, and no file of it is
+// added.
+func TestPictureFails(t *testing.T) {
+	saved := figures
+	defer func() { figures = saved }()
+	broken := errors.New("broken")
+	figures = append(slices.Clone(saved[:1]), figure{"b.png", 1, 1, func(*plotData) ([][]*plot.Plot, error) { return nil, broken }})
+	res := &engine.Result{Levels: []quant.Recipe{quant.FP16}, Rows: [][]engine.Row{{}}}
+	_, err := Render(res, Options{Plots: true}, func(name string, _ func(io.Writer) error) error {
+		if strings.HasSuffix(name, ".png") {
+			t.Errorf("%s is added", name)
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestLargestError: the report tells the largest error of the sum of eigenvalues, wherever
+// it stands, of rows that have a spectrum.
+func TestLargestError(t *testing.T) {
+	res := &engine.Result{Levels: []quant.Recipe{quant.FP16}, Rows: [][]engine.Row{{}}}
+	for i, e := range []float64{1e-13, 3e-13, 2e-13, 9e-13} {
+		r := engine.Row{Layer: &engine.Layer{ID: i}, Level: quant.FP16, Status: engine.RowSuccess, Values: metric.None(), TraceError: e}
+		if i == 3 {
+			r.Status = engine.RowRefused
+		}
+		res.Rows[0] = append(res.Rows[0], r)
+	}
+	var b bytes.Buffer
+	if err := writeText(&b, &data{res: res, failed: failed(res), summaries: stats.Compare(res)}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "largest relative error 3.0e-13\n") || !strings.Contains(b.String(), "3 layer-levels") {
+		t.Errorf("%s", &b)
 	}
 }
