@@ -185,20 +185,30 @@ func (t *TensorStatus) check() error {
 // [rows, cols, slices…], or a stack [layers, rows, cols].
 func (t *TensorStatus) covered() bool {
 	l, s := &t.Layers[0], t.Shape
-	if len(s) == 3 && l.Slices == 1 && s[0] == len(t.Layers) && s[1] == l.Rows && s[2] == l.Cols {
-		return l.Rows > 0 && l.Cols > 0
-	}
-	if len(t.Layers) != 1 || len(s) < 2 || s[0] != l.Rows || s[1] != l.Cols || l.Rows < 1 || l.Cols < 1 {
+	if _, ok := product(s...); !ok {
 		return false
 	}
-	slices := 1
-	for _, d := range s[2:] {
-		if d < 1 || slices > math.MaxInt/d {
-			return false
-		}
-		slices *= d
+	if len(s) == 3 && l.Slices == 1 && s[0] == len(t.Layers) && s[1] == l.Rows && s[2] == l.Cols {
+		return true
 	}
+	if len(t.Layers) != 1 || len(s) < 2 || s[0] != l.Rows || s[1] != l.Cols {
+		return false
+	}
+	slices, _ := product(s[2:]...)
 	return slices == l.Slices
+}
+
+// product returns the product of its arguments; ok is false if one is below 1 or the
+// product is beyond int.
+func product(factors ...int) (p int, ok bool) {
+	p = 1
+	for _, f := range factors {
+		if f < 1 || p > math.MaxInt/f {
+			return 0, false
+		}
+		p *= f
+	}
+	return p, true
 }
 
 // Validate reports the first thing in a plan that [Describe] does not make: a tensor that
