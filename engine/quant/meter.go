@@ -2,6 +2,7 @@ package quant
 
 import (
 	"math"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/internal/kernel"
@@ -96,11 +97,15 @@ func (m *Meter) unique() int {
 			codes = append(codes, uint16(c))
 		}
 	}
-	set := make(map[float32]struct{}, len(codes))
-	for _, v := range m.book.Values(codes) {
-		set[v] = struct{}{}
+	values := m.book.Values(codes)
+	slices.Sort(values)
+	n := 0
+	for i, v := range values {
+		if i == 0 || v != values[i-1] {
+			n++
+		}
 	}
-	return len(set)
+	return n
 }
 
 // Dense are weights in memory: a matrix of rows and columns, row after row.
