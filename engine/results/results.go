@@ -37,6 +37,7 @@ type Writer struct {
 	temp string         // of the unfinished run
 	made atomicfile.Set // the folders made for it
 	run  Run
+	rows engine.Memory // what the file holds
 	file *os.File
 	out  *bufio.Writer
 	enc  *json.Encoder
@@ -93,11 +94,19 @@ func (w *Writer) create() error {
 func (w *Writer) Dir() string { return w.temp }
 
 // Row writes a row, so that it survives the process.
-func (w *Writer) Row(r engine.Row) error { return w.line(lineOf(&r)) }
+func (w *Writer) Row(r engine.Row) error {
+	if err := w.line(lineOf(&r)); err != nil {
+		return err
+	}
+	return w.rows.Row(r)
+}
 
 // Tensor writes what became of a tensor without rows.
 func (w *Writer) Tensor(r engine.TensorRecord) error {
-	return w.line(line{Tensor: &tensorLine{Name: r.Tensor, SHA256: r.SHA256, Reason: r.Reason}})
+	if err := w.line(line{Tensor: &tensorLine{Name: r.Tensor, SHA256: r.SHA256, Reason: r.Reason}}); err != nil {
+		return err
+	}
+	return w.rows.Tensor(r)
 }
 
 func (w *Writer) line(l line) error {
@@ -107,7 +116,8 @@ func (w *Writer) line(l line) error {
 	return w.out.Flush()
 }
 
-// Finish ends the rows with the outcome of the run and returns its result.
+// Finish ends the rows with the outcome of the run and returns its result: the one that
+// [Open] returns for them and, if they were kept, the eigenvalues, which are not stored.
 func (w *Writer) Finish(o *engine.Outcome) (*engine.Result, error) {
 	outcome := outcomeOf(o)
 	err := w.line(line{Outcome: &outcome})
@@ -118,10 +128,8 @@ func (w *Writer) Finish(o *engine.Outcome) (*engine.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, res, err := Open(w.temp)
-	if err != nil {
-		return nil, err
-	}
+	c := content{rows: w.rows.Rows, records: w.rows.Records, outcomes: []Outcome{outcome}}
+	res := w.run.result(&c)
 	w.run.Outcome, w.run.Tensors = &outcome, res.Tensors
 	return res, nil
 }
@@ -211,22 +219,30 @@ func Open(dir string) (*Run, *engine.Result, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	plan := &engine.Plan{Tensors: run.Plan}
-	levels := slices.SortedFunc(slices.Values(run.Options.Levels), quant.Compare)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer root.Close()
-	r := newReader(plan, levels)
+	r := newReader(&engine.Plan{Tensors: run.Plan}, run.levels())
 	for _, name := range run.RowFiles {
 		if err := r.file(root, name); err != nil {
 			return nil, nil, err
 		}
 	}
-	res := &engine.Result{Source: run.source(), Options: run.Options, Levels: levels, Outcome: r.outcome(len(run.RowFiles))}
-	res.Tensors, res.Rows = engine.Merge(plan, res.Levels, r.rows, r.records)
-	return run, res, nil
+	return run, run.result(&r.content), nil
+}
+
+// levels returns the levels of the run in the order of its tables.
+func (r *Run) levels() []quant.Recipe {
+	return slices.SortedFunc(slices.Values(r.Options.Levels), quant.Compare)
+}
+
+// result merges what the files of rows of the run hold.
+func (r *Run) result(c *content) *engine.Result {
+	res := &engine.Result{Source: r.source(), Options: r.Options, Levels: r.levels(), Outcome: c.outcome(len(r.RowFiles))}
+	res.Tensors, res.Rows = engine.Merge(&engine.Plan{Tensors: r.Plan}, res.Levels, c.rows, c.records)
+	return res
 }
 
 // outcome returns that of all writers: the first's environment, the longest time, all

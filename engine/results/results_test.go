@@ -197,14 +197,22 @@ func whole(t testing.TB, dir string) *Writer {
 }
 
 // TestRows: every field of every row comes back as it was written, and so does what became
-// of the tensors.
+// of the tensors. The result of the end of a run is the one that is read.
 func TestRows(t *testing.T) {
 	w := whole(t, t.TempDir())
 	defer w.Discard()
-	res, err := w.Finish(outcome(t))
+	finished, err := w.Finish(outcome(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, res := range []*engine.Result{finished, open(t, w.temp)} {
+		checkRows(t, w, res)
+	}
+}
+
+// checkRows fails the test if a result is not that of the run of whole.
+func checkRows(t *testing.T, w *Writer, res *engine.Result) {
+	t.Helper()
 	want := rowsOf(&engine.Plan{Tensors: w.run.Plan}, w.run.Options.Levels)
 	n := len(w.run.Options.Levels)
 	if len(res.Rows) != n || len(res.Rows[0])*n != len(want) || len(want) != 12 {
