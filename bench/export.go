@@ -24,9 +24,9 @@ type Exported struct {
 	Cols  int    `json:"cols"`
 }
 
-// Export writes to dir the matrices that [RunEigenvalues] uses, in float64, the
-// first model of [RunWhole] as model.safetensors, the matrices of its first block
-// in float32, and index.json, a list of [Exported].
+// Export writes to dir the matrices of the suite eigenvalues, in float64, the first model
+// of the suite whole as model.safetensors, the matrices of its first block in float32, and
+// index.json, a list of [Exported].
 func Export(ctx context.Context, dir string, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err

@@ -124,13 +124,15 @@ func (m *merger) layers(ts *TensorStatus, tables [][]Row) {
 	for j := range ts.Layers {
 		l := &ts.Layers[j]
 		for k, level := range m.levels {
-			row := refusedRow(l, level, RowMissing, "the run ended before")
-			if whole {
+			var row Row
+			switch r := m.rows[rowKey{ts.Name, j, level.Name()}]; {
+			case whole:
 				row = refusedRow(l, level, RowRefused, ts.Reason)
-			} else if r := m.rows[rowKey{ts.Name, j, level.Name()}]; r != nil {
+			case r != nil:
 				row = *r
 				row.Layer, row.Level = l, level
-			} else {
+			default:
+				row = refusedRow(l, level, RowMissing, "the run ended before")
 				missing = true
 			}
 			// The first in order of layers and levels gives the reason,

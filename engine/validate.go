@@ -61,6 +61,8 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		}
 		l := &ts.Layers[0]
 		w := &weights.Tensor{Data: data, Encoding: ts.Encoding, Rows: int(ts.Elements()) / l.Cols, Cols: l.Cols}
+		r := w.Range()
+		w.Bounds = &r // for the fit of each level
 		checks = append(checks, validateWeights(ts.Name, w, opts.Levels)...)
 	}
 	return checks, nil

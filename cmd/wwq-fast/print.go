@@ -31,7 +31,7 @@ func newTable(t *cli.Terminal) table.Writer {
 	return w
 }
 
-// printComparison prints one line a level.
+// printComparison prints one line a level, and one on the run.
 func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Result) error {
 	w := newTable(t)
 	w.AppendHeader(table.Row{"level", "layers", "failed", "mean α", "std", "median", "min", "max", "change", "α<2", "2–6", "α>6", "α̂", "corr.", "rank corr."})
@@ -53,9 +53,6 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
 		return err
-	}
-	if res == nil {
-		return nil
 	}
 	_, err := fmt.Fprintf(t.Out, "%d tensors: %d analysed, %d refused, %d skipped; %.2f s on %d threads, eigenvalues by %s%s\n",
 		len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped),

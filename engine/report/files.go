@@ -152,11 +152,12 @@ func pictures(d *data) ([]file, error) {
 		return nil, nil
 	}
 	files, errs := make([]file, len(figures)), make([]error, len(figures))
+	p := newPlotData(d) // read by all
 	var all sync.WaitGroup
 	for i := range figures {
 		all.Go(func() {
 			var b bytes.Buffer
-			errs[i] = figures[i].write(&b, newPlotData(d))
+			errs[i] = figures[i].write(&b, p)
 			files[i] = file{path.Join("plots", figures[i].name), func(w io.Writer) error {
 				_, err := w.Write(b.Bytes())
 				return err

@@ -36,14 +36,24 @@ func Supports(set string) bool {
 	return false
 }
 
-// Usable returns the indices of the supported sets in names, in reverse order. Kernel
-// packages list their sets from the portable one to the best, so the best comes first.
-func Usable(names []string) []int {
-	var places []int
+// Sets returns the supported sets of a kernel package, which lists names from the portable
+// set to the best and whose type S counts the sets in that order. The best comes first.
+func Sets[S ~int](names []string) []S {
+	var sets []S
 	for i := len(names) - 1; i >= 0; i-- {
 		if Supports(names[i]) {
-			places = append(places, i)
+			sets = append(sets, S(i))
 		}
 	}
-	return places
+	return sets
+}
+
+// Names returns what name returns for 0, 1, 2 and so on, up to the first empty string: the
+// names of the sets in a table of C.
+func Names(name func(i int) string) []string {
+	var names []string
+	for i := 0; name(i) != ""; i++ {
+		names = append(names, name(i))
+	}
+	return names
 }

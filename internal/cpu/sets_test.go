@@ -6,15 +6,23 @@ import (
 	"testing"
 )
 
-func TestUsable(t *testing.T) {
-	if got := Usable([]string{"scalar", "no such set"}); !slices.Equal(got, []int{0}) {
+func TestSets(t *testing.T) {
+	if got := Sets[int]([]string{"scalar", "no such set"}); !slices.Equal(got, []int{0}) {
 		t.Errorf("an unknown set is usable: %v", got)
 	}
-	if got := Usable([]string{"generic", "scalar"}); !slices.Equal(got, []int{1, 0}) {
+	if got := Sets[int]([]string{"generic", "scalar"}); !slices.Equal(got, []int{1, 0}) {
 		t.Errorf("not the best first: %v", got)
 	}
 	if runtime.GOARCH == "arm64" && !Supports("neon") {
 		t.Error("arm64 without NEON")
+	}
+}
+
+// TestNames: names end with the first empty string.
+func TestNames(t *testing.T) {
+	table := []string{"scalar", "avx2", "", "avx512"}
+	if got := Names(func(i int) string { return table[i] }); !slices.Equal(got, table[:2]) {
+		t.Errorf("names %q, want %q", got, table[:2])
 	}
 }
 

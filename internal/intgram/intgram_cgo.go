@@ -17,18 +17,12 @@ import (
 	"runtime"
 	"sync"
 	"unsafe"
+
+	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
 
 // setNames are the names of the sets in the order of the C table.
-var setNames = func() (names []string) {
-	for i := C.int(0); ; i++ {
-		name := C.wwq_ig_set(i)
-		if name == nil {
-			return names
-		}
-		names = append(names, C.GoString(name))
-	}
-}()
+var setNames = cpu.Names(func(i int) string { return C.GoString(C.wwq_ig_set(C.int(i))) })
 
 func (s Set) fast16() bool { return C.wwq_ig_fast16(C.int(s)) != 0 }
 

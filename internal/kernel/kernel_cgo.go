@@ -39,18 +39,14 @@ package kernel
 // #include "wwq_kernel.h"
 import "C"
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/wwq-fast/wwq-fast/internal/cpu"
+)
 
 // setNames are the names of the sets in the order of the C table.
-var setNames = func() (names []string) {
-	for i := C.int(0); ; i++ {
-		name := C.wwq_kernel_set(i)
-		if name == nil {
-			return names
-		}
-		names = append(names, C.GoString(name))
-	}
-}()
+var setNames = cpu.Names(func(i int) string { return C.GoString(C.wwq_kernel_set(C.int(i))) })
 
 // The methods below compute what the functions of the same names in generic.go do.
 // Their slices must hold one element at least.

@@ -14,6 +14,7 @@ package modp
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 
@@ -31,19 +32,13 @@ const MaxTerms = 1 << 11
 // portable one.
 type Set int
 
-var usable = cpu.Usable(setNames)
+var sets = cpu.Sets[Set](setNames)
 
 // Sets returns the instruction sets that this machine can run, the best first.
-func Sets() []Set {
-	sets := make([]Set, len(usable))
-	for i, place := range usable {
-		sets[i] = Set(place)
-	}
-	return sets
-}
+func Sets() []Set { return slices.Clone(sets) }
 
 // best is the set that the functions of this package use.
-var best = Sets()[0]
+var best = sets[0]
 
 // String returns the name of the set: "avx2", "neon", "scalar", or "generic" for the Go
 // loops.

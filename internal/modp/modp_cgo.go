@@ -13,16 +13,10 @@ package modp
 // #include "wwq_modp.h"
 import "C"
 
+import "github.com/wwq-fast/wwq-fast/internal/cpu"
+
 // setNames are the names of the sets in the order of the C table.
-var setNames = func() (names []string) {
-	for i := C.int(0); ; i++ {
-		name := C.wwq_mod_set(i)
-		if name == nil {
-			return names
-		}
-		names = append(names, C.GoString(name))
-	}
-}()
+var setNames = cpu.Names(func(i int) string { return C.GoString(C.wwq_mod_set(C.int(i))) })
 
 func (s Set) reduce(x []float64) {
 	C.wwq_mod_reduce(C.int(s), (*C.double)(&x[0]), C.size_t(len(x)))

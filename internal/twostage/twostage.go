@@ -18,6 +18,7 @@ package twostage
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
@@ -33,21 +34,15 @@ var ErrNotFinite = errors.New("twostage: matrix is not finite")
 // portable one.
 type Set int
 
-var usable = cpu.Usable(setNames)
+var sets = cpu.Sets[Set](setNames)
 
 // Sets returns the instruction sets that this machine can run, the best first.
-func Sets() []Set {
-	sets := make([]Set, len(usable))
-	for i, place := range usable {
-		sets[i] = Set(place)
-	}
-	return sets
-}
+func Sets() []Set { return slices.Clone(sets) }
 
 // Find returns the set called name, as String names them; ok is false if this machine
 // cannot run it.
 func Find(name string) (set Set, ok bool) {
-	for _, s := range Sets() {
+	for _, s := range sets {
 		if s.String() == name {
 			return s, true
 		}

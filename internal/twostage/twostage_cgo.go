@@ -19,21 +19,15 @@ import (
 	"fmt"
 	"sync"
 	"unsafe"
+
+	"github.com/wwq-fast/wwq-fast/internal/cpu"
 )
 
 // MaxOrder is the largest order that the solver takes.
 const MaxOrder = C.TS_MAXORDER
 
 // setNames are the names of the sets in the order of the C table.
-var setNames = func() (names []string) {
-	for i := C.int(0); ; i++ {
-		name := C.wwq_ts_set(i)
-		if name == nil {
-			return names
-		}
-		names = append(names, C.GoString(name))
-	}
-}()
+var setNames = cpu.Names(func(i int) string { return C.GoString(C.wwq_ts_set(C.int(i))) })
 
 // Eigenvalues64 writes the eigenvalues of the n×n symmetric matrix a (row-major,
 // leading dimension lda, upper triangle) into w[:n], ascending. a is not
