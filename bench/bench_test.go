@@ -185,7 +185,7 @@ func TestInputs(t *testing.T) {
 	}
 	for _, kind := range []string{"heavy", "mp", "lognormal"} {
 		x := spectrumOf(kind, 300)
-		fit, err := powerlaw.Scan(x)
+		fit, err := powerlaw.Scan(x, 0)
 		start, d := directFit(x)
 		if err != nil || fit.Start != start || math.Abs(fit.D-d) > 1e-12 {
 			t.Errorf("%s: scan has %d, %g, the definition %d, %g", kind, fit.Start, fit.D, start, d)

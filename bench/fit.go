@@ -74,7 +74,7 @@ func openFit(kind string, n int, direct bool) *inputs {
 	values := []work{{float64(n) / 1e3, "keigenvalues/s"}}
 	in := &inputs{variants: []variant{{
 		run: func() error {
-			_, err := powerlaw.Scan(x)
+			_, err := powerlaw.Scan(x, 0)
 			return err
 		},
 		work: values,

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+
 	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
@@ -85,6 +87,28 @@ func (r *Row) Warning() string {
 		return "under-trained"
 	}
 	return ""
+}
+
+// UndeterminedGap is the difference of two distances D below which the data do not decide
+// between the fits that have them.
+const UndeterminedGap = 0.005
+
+// Undetermined reports whether another tail, of at least 1.5 times as many eigenvalues or
+// as few, fits about as well as the one that was chosen: alpha might as well be other.
+func (r *Row) Undetermined() (other float64, ok bool) {
+	return r.Get("alpha_other"), r.Status == RowSuccess && r.Get("other_gap") < UndeterminedGap
+}
+
+// Doubts says in words what makes the choice of xmin uncertain. Most rows have none.
+func (r *Row) Doubts() []string {
+	var doubts []string
+	if other, ok := r.Undetermined(); ok {
+		doubts = append(doubts, fmt.Sprintf("xmin undetermined: %.2f or %.2f", r.Get("alpha"), other))
+	}
+	if left, ties := r.Get("xmin_ties_left_out"), r.Get("xmin_ties"); r.Status == RowSuccess && left > 0 {
+		doubts = append(doubts, fmt.Sprintf("xmin tied: %g of %g equal eigenvalues are in the tail", ties-left, ties))
+	}
+	return doubts
 }
 
 // Computed reports whether the row has a spectrum.

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -15,7 +14,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
-// memory is a checkpoint of float32 tensors in memory.
+// memory is a checkpoint in memory.
 type memory struct {
 	tensors []checkpoint.Tensor
 	data    map[string][]float32
@@ -23,9 +22,14 @@ type memory struct {
 
 func newMemory() *memory { return &memory{data: map[string][]float32{}} }
 
+// add adds a float32 tensor.
 func (m *memory) add(name string, w []float32, shape ...int) *memory {
+	return m.addAs(checkpoint.F32, name, w, shape...)
+}
+
+func (m *memory) addAs(d checkpoint.DType, name string, w []float32, shape ...int) *memory {
 	m.tensors = append(m.tensors, checkpoint.Tensor{
-		Name: name, DType: checkpoint.F32, Shape: shape, File: "memory", Size: 4 * int64(len(w)), Encoding: checkpoint.F32.Encoding(),
+		Name: name, DType: d, Shape: shape, File: "memory", Size: int64(d.Bits() / 8 * len(w)), Encoding: d.Encoding(),
 	})
 	m.data[name] = w
 	return m
@@ -38,9 +42,7 @@ func (m *memory) Tensors() []checkpoint.Tensor { return m.tensors }
 func (m *memory) Close() error                 { return nil }
 
 func (m *memory) ReadTensor(dst []byte, t *checkpoint.Tensor) error {
-	for i, v := range m.data[t.Name] {
-		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
-	}
+	t.DType.Encode(dst, m.data[t.Name])
 	return nil
 }
 

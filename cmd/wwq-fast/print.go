@@ -108,7 +108,7 @@ func printResultJSON(w io.Writer, res *engine.Result, summaries []stats.Summary,
 	for i := range res.Tensors {
 		j.tensor(&res.Tensors[i])
 	}
-	shown, of := res, &report.Context{Model: model, When: res.Started}
+	shown, of := res, &report.Context{Model: model, When: res.Started, Compat: compat}
 	if compat {
 		shown = report.Compatible(res)
 	}

@@ -86,3 +86,20 @@ func (d DType) Bits() int {
 	}
 	return 0
 }
+
+// Rounding returns the unit roundoff of d: the largest relative error of rounding to the
+// nearest number of the type, away from its smallest numbers. It is 0 for types that have
+// no [Encoding].
+func (d DType) Rounding() float64 {
+	switch d {
+	case F64:
+		return 0x1p-53
+	case F32:
+		return 0x1p-24
+	case F16:
+		return 0x1p-11
+	case BF16:
+		return 0x1p-8
+	}
+	return 0
+}

@@ -81,7 +81,7 @@ func defined(n int, scale float64, sigmas ...[]float64) map[string]float64 {
 	if top > 0 {
 		want["stable_rank"] = sum / top
 	}
-	fit(want, evals)
+	fit(want, min(n, len(sigmas[0])), evals)
 	return want
 }
 
@@ -92,8 +92,9 @@ func logarithm(x float64) float64 {
 	return math.Log10(x)
 }
 
-// fit computes the columns of the power law by their definitions.
-func fit(want map[string]float64, evals []float64) {
+// fit computes the columns of the power law by their definitions, for matrices whose
+// smaller side is m.
+func fit(want map[string]float64, m int, evals []float64) {
 	var x []float64
 	for _, l := range evals {
 		if l > 1e-5 {
@@ -122,16 +123,22 @@ func fit(want map[string]float64, evals []float64) {
 		}
 	}
 	alpha, xmin := alphas[best], x[best]
-	want["D"], want["xmin"], want["xmax"], want["num_pl_spikes"] = distances[best], xmin, x[n-1], 0
-	for _, l := range evals {
-		if l >= xmin {
-			want["num_pl_spikes"]++
+	want["D"], want["xmin"], want["xmax"], want["num_pl_spikes"] = distances[best], xmin, x[n-1], float64(n-best)
+	want["xmin_ties"], want["xmin_ties_left_out"] = 0, 0
+	for i, v := range x {
+		if math.Abs(v-xmin) <= min(float64(m)*0x1p-52*x[n-1], 1e-6*xmin) {
+			want["xmin_ties"]++
+			if i < best {
+				want["xmin_ties_left_out"]++
+			}
 		}
 	}
-	want["runner_up_D"] = inf
+	other := inf
 	for i := range alphas {
-		if x[i] != xmin && distances[i] < want["runner_up_D"] {
-			want["runner_up_D"], want["runner_up_alpha"] = distances[i], alphas[i]
+		sizes := float64(n-i) / float64(n-best)
+		if (sizes > 1.5 || 1/sizes > 1.5) && !math.IsInf(alphas[i], 1) && distances[i] < other {
+			other = distances[i]
+			want["alpha_other"], want["other_gap"] = alphas[i], other-distances[best]
 		}
 	}
 	if math.IsInf(alpha, 1) {
@@ -150,7 +157,7 @@ func fit(want map[string]float64, evals []float64) {
 // tests of their own.
 var known = strings.Fields(`norm log_norm lambda_max spectral_norm log_spectral_norm stable_rank sv_max sv_min
 	matrix_rank rank_loss weak_rank_loss entropy
-	alpha D sigma xmin xmax num_pl_spikes alpha_weighted log_alpha_norm runner_up_D runner_up_alpha
+	alpha D sigma xmin xmax num_pl_spikes alpha_weighted log_alpha_norm alpha_other other_gap xmin_ties xmin_ties_left_out
 	scale unique_values mse mae max_abs_error snr_db relative_error`)
 
 // check fails the test for each column that is not as it should be: to 1e-12, or NaN
@@ -163,7 +170,7 @@ func check(t *testing.T, name string, got []float64, want map[string]float64) {
 			w = nan
 		}
 		g := got[at(t, column)]
-		if g != w && !(math.IsNaN(g) && math.IsNaN(w)) && !(math.Abs(g-w) <= 1e-12*math.Abs(w)) {
+		if g != w && !(math.IsNaN(g) && math.IsNaN(w)) && !(math.Abs(g-w) <= 1e-12*math.Abs(w)) && !(column == "other_gap" && math.Abs(g-w) <= 1e-14) {
 			t.Errorf("%s: %s = %v, want %v", name, column, g, w)
 		}
 	}
@@ -208,10 +215,10 @@ func TestDefinitions(t *testing.T) {
 			"norm": 9, "stable_rank": 1, "sv_max": 3, "sv_min": 3, "matrix_rank": 1, "entropy": nan, "alpha": nan, "D": nan, "num_pl_spikes": nan,
 		}, metric.FitFailed},
 		"one above the threshold": {7, 1, [][]float64{{1e-3, 3e-3, 3}}, map[string]float64{"matrix_rank": 3, "xmin": nan}, metric.FitFailed},
-		"two above the threshold": {7, 1, [][]float64{{3e-3, 4e-3, 3}}, map[string]float64{"num_pl_spikes": 2, "runner_up_D": inf, "runner_up_alpha": nan}, metric.FitSuccess},
+		"two above the threshold": {7, 1, [][]float64{{3e-3, 4e-3, 3}}, map[string]float64{"num_pl_spikes": 2, "alpha_other": nan, "other_gap": nan}, metric.FitSuccess},
 		"equal": {7, 0.5, [][]float64{{2, 2}, {2, 2}}, map[string]float64{
-			"alpha": nan, "sigma": nan, "alpha_weighted": nan, "log_alpha_norm": nan, "D": 0.5, "xmin": 2, "xmax": 2, "num_pl_spikes": 4,
-			"runner_up_D": inf, "runner_up_alpha": nan, "norm": 8, "matrix_rank": 4, "stable_rank": 4,
+			"alpha": nan, "sigma": nan, "alpha_weighted": nan, "log_alpha_norm": nan, "D": 0.5, "xmin": 2, "xmax": 2, "num_pl_spikes": 2,
+			"xmin_ties": 4, "xmin_ties_left_out": 2, "alpha_other": nan, "other_gap": nan, "norm": 8, "matrix_rank": 4, "stable_rank": 4,
 		}, metric.FitDegenerate},
 		"zero": {7, 1, [][]float64{{0, 0, 0}}, map[string]float64{
 			"norm": 0, "log_norm": nan, "lambda_max": 0, "log_spectral_norm": nan, "stable_rank": nan, "sv_max": 0, "sv_min": 0,

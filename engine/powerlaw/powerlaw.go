@@ -39,17 +39,27 @@ type Fit struct {
 	Tail  int     // number of values from Start on; values equal to XMin may lie before Start
 	// Start is the index of the first value of the tail, in the ascending values.
 	Start int
-	// Runner is the least distance D of the candidates whose xmin differs from XMin,
-	// and RunnerAlpha is the exponent of that candidate. A Runner close to D means
-	// that XMin was nearly chosen differently. Runner is +Inf and RunnerAlpha NaN if
-	// there is no such candidate.
-	Runner, RunnerAlpha float64
+	// Tied is the number of values that equal XMin to within the resolution, the first
+	// of the tail among them, and TiedBelow how many of these lie before Start: if that
+	// is not 0, the tail begins inside a run of equal values.
+	Tied, TiedBelow int
+	// OtherAlpha is the exponent of the best of the candidates whose number of values
+	// in the tail differs from Tail by more than a factor of 1.5, and OtherGap is the
+	// distance of that candidate minus D. A gap close to 0 means that the data do not
+	// decide between two tails, and so between two exponents. Both are NaN if there is
+	// no such candidate with a finite exponent.
+	OtherAlpha, OtherGap float64
 }
 
+// otherRatio is the factor by which the number of values of another tail must differ from
+// that of the best one: less is the same valley of D, seen from the next value.
+const otherRatio = 1.5
+
 // FitTail fits a power law to the tail of the eigenvalues evals, which may be in any
-// order: it sorts a copy of those above [MinEigenvalue] and calls [Scan]. All other
-// finite values, negative ones included, are left out, so that Start of the result
-// counts from the smallest eigenvalue above the threshold.
+// order: it sorts a copy of those above [MinEigenvalue] and calls [Scan] with the
+// resolution of a solver in float64, len(evals)*2^-52. All other finite values, negative
+// ones included, are left out, so that Start of the result counts from the smallest
+// eigenvalue above the threshold.
 //
 // FitTail returns [ErrTooFew] if fewer than two eigenvalues are above the threshold,
 // and [ErrNotFinite] if any is NaN or infinite. It does not modify evals, allocates
@@ -65,7 +75,7 @@ func FitTail(evals []float64) (Fit, error) {
 		}
 	}
 	slices.Sort(x)
-	return Scan(x)
+	return Scan(x, float64(len(evals))*0x1p-52)
 }
 
 // Scan fits a power law to the values x, which must be at least two, finite, positive
@@ -80,18 +90,23 @@ func FitTail(evals []float64) (Fit, error) {
 // distribution k/n is the left limit only; a two-sided distance would also
 // compare with (k+1)/n. A tail of equal values has alpha = +Inf, D = (n-1)/n.
 //
+// Values that differ by no more than rounding have an exponent that is made of that
+// rounding: resolution, which is not negative, says how large it is, as a part of the
+// largest value. A tail whose values are all within that distance of the largest counts
+// as one of equal values.
+//
 // The distance of the chosen candidate is exact to rounding, but few distances are
 // computed in full: a candidate is dropped as soon as a lower bound on its D exceeds
 // the least D so far, and intervals of k in which an upper bound excludes the maximum
 // are skipped. The work is O(N) per candidate only in the worst case.
 // Scan does not modify x, allocates 28*N bytes, and is safe for concurrent use. Its
 // result is identical on every run, and equal to rounding on all machines.
-func Scan(x []float64) (Fit, error) {
+func Scan(x []float64, resolution float64) (Fit, error) {
 	if err := check(x); err != nil {
 		return Fit{}, err
 	}
 	n := len(x)
-	s := newScan(x)
+	s := newScan(x, resolution)
 	for i := range n - 1 {
 		s.lower[i] = s.sample(i)
 	}
@@ -116,12 +131,34 @@ func Scan(x []float64) (Fit, error) {
 		Tail:  tail,
 		Start: best,
 	}
-	runner, d := s.least(order, func(i int) bool { return x[i] != x[best] })
-	fit.Runner, fit.RunnerAlpha = d, math.NaN()
-	if runner >= 0 {
-		fit.RunnerAlpha = s.alpha[runner]
+	fit.Tied, fit.TiedBelow = s.tied(best)
+	other, d := s.least(order, func(i int) bool {
+		short, long := float64(min(n-i, tail)), float64(max(n-i, tail))
+		return long > otherRatio*short && !math.IsInf(s.alpha[i], 1)
+	})
+	fit.OtherAlpha, fit.OtherGap = math.NaN(), math.NaN()
+	if other >= 0 {
+		fit.OtherAlpha, fit.OtherGap = s.alpha[other], d-bestD
 	}
 	return fit, nil
+}
+
+// tiedPart is the part of a value by which a tied one differs from it at most: where all
+// differences are below the resolution, values are not tied but unknown.
+const tiedPart = 1e-6
+
+// tied returns how many values equal x[i] to within the resolution, and how many of them
+// lie before it.
+func (s *scan) tied(i int) (all, below int) {
+	slack := min(s.resolution*s.x[len(s.x)-1], tiedPart*s.x[i])
+	low, high := i, i+1
+	for low > 0 && s.x[i]-s.x[low-1] <= slack {
+		low--
+	}
+	for high < len(s.x) && s.x[high]-s.x[i] <= slack {
+		high++
+	}
+	return high - low, i - low
 }
 
 // check returns the error of Scan for values that it cannot fit.
@@ -158,7 +195,7 @@ func (s *scan) least(order []int32, wanted func(i int) bool) (best int, bestD fl
 		}
 		d := s.distance(i, bestD)
 		s.lower[i] = max(s.lower[i], d-slack)
-		if d < bestD || d == bestD && i < best {
+		if d < bestD || d == bestD && (best < 0 || i < best) {
 			best, bestD = i, d
 		}
 	}
@@ -168,9 +205,11 @@ func (s *scan) least(order []int32, wanted func(i int) bool) (best int, bestD fl
 // scan is the state of one fit, shared by all of its candidates.
 type scan struct {
 	x     []float64
-	ln    []float64 // ln x
+	ln    []float64 // ln x; that of the largest value for all that equal it
 	alpha []float64 // exponent for each candidate
 	lower []float64 // lower bound on the distance of each candidate
+	// resolution is the part of the largest value below which values are not told apart.
+	resolution float64
 	// hot holds the last few indices into x at which a candidate had its largest
 	// difference; turn is the entry of hot that is replaced next.
 	hot  [4]int
@@ -186,20 +225,23 @@ const samples = 16
 // drops the true minimum. Distances lie in [0, 1] and are right to about 1e-15.
 const slack = 1e-12
 
-func newScan(x []float64) *scan {
+func newScan(x []float64, resolution float64) *scan {
 	n := len(x)
 	buf := make([]float64, 3*n)
-	s := &scan{x: x, ln: buf[:n], alpha: buf[n : 2*n], lower: buf[2*n:]}
+	s := &scan{x: x, ln: buf[:n], alpha: buf[n : 2*n], lower: buf[2*n:], resolution: resolution}
 	// sum is the sum of ln x[j] - ln x[i] over all j > i. From one i to the next lower
 	// one each of its n-1-i terms grows by the same gap, ln x[i+1] - ln x[i]. Adding
 	// gaps keeps small sums accurate, where subtracting two large sums would cancel.
-	sum := 0.0
-	s.ln[n-1] = math.Log(x[n-1])
+	// Neighbouring values may have one logarithm: then they are equal for the sum, and so
+	// for all that follows from it.
+	sum, top := 0.0, x[n-1]
+	s.ln[n-1] = math.Log(top)
 	for i := n - 2; i >= 0; i-- {
-		s.ln[i] = math.Log(x[i])
-		if x[i] != x[i+1] {
-			sum += (s.ln[i+1] - s.ln[i]) * float64(n-1-i)
+		s.ln[i] = s.ln[i+1]
+		if top-x[i] > resolution*top {
+			s.ln[i] = min(math.Log(x[i]), s.ln[i+1])
 		}
+		sum += (s.ln[i+1] - s.ln[i]) * float64(n-1-i)
 		s.alpha[i] = 1 + float64(n-i)/sum
 	}
 	return s
@@ -214,7 +256,7 @@ func (s *scan) at(i, k int, inv float64) float64 {
 // model returns the fitted distribution function of candidate i at the k-th value of
 // its tail.
 func (s *scan) model(i, k int) float64 {
-	if s.x[i+k] == s.x[i] {
+	if s.ln[i+k] == s.ln[i] {
 		return 0
 	}
 	return 1 - math.Exp((1-s.alpha[i])*(s.ln[i+k]-s.ln[i]))

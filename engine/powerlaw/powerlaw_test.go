@@ -11,7 +11,7 @@ import (
 )
 
 // direct evaluates the definition in the comment of Scan term by term: logarithms of
-// ratios, every distance in full. It returns the fit, without its runner-up, and the
+// ratios, every distance in full. It returns the fit, without the other one, and the
 // distance of each candidate.
 func direct(x []float64) (fit Fit, dist []float64) {
 	n := len(x)
@@ -26,7 +26,11 @@ func direct(x []float64) (fit Fit, dist []float64) {
 		if alpha > 1 {
 			d = 0
 			for k, v := range x[i:] {
-				d = max(d, math.Abs(1-math.Pow(v/x[i], 1-alpha)-float64(k)/tail))
+				model := 0.0
+				if math.Log(v/x[i]) != 0 {
+					model = 1 - math.Pow(v/x[i], 1-alpha)
+				}
+				d = max(d, math.Abs(model-float64(k)/tail))
 			}
 		}
 		dist = append(dist, d)
@@ -59,7 +63,7 @@ func TestWeightWatcher(t *testing.T) {
 		{"all equal", []float64{2, 2, 2, 2, 2}, Fit{Alpha: math.Inf(1), D: 0.5, Sigma: math.Inf(1), XMin: 2, XMax: 2, Tail: 2}},
 		{"two", []float64{1, 5}, Fit{Alpha: 2.242669869119224, D: 0.3646647167633874, Sigma: 0.8787002912304027, XMin: 1, XMax: 5, Tail: 2}},
 	} {
-		got, err := Scan(tc.x)
+		got, err := Scan(tc.x, 0)
 		if err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}
@@ -104,7 +108,7 @@ func TestAgainstDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{2, 3, 4, 5, 10, 31, 33, 34, 65, 66, 100, 300, 700} {
 		for name, x := range spectra(rng, n) {
-			got, err := Scan(x)
+			got, err := Scan(x, 0)
 			want, dist := direct(x)
 			if err != nil {
 				t.Fatalf("%s %d: %v", name, n, err)
@@ -122,44 +126,48 @@ func TestAgainstDefinition(t *testing.T) {
 			if got.Start == want.Start && !near(got.Alpha, want.Alpha, 10*tol) {
 				t.Errorf("%s %d: alpha = %v, want %v", name, n, got.Alpha, want.Alpha)
 			}
-			checkRunner(t, name, x, &got, dist, tol)
+			checkOther(t, name, x, &got, dist, tol)
 		}
 	}
 }
 
-// checkRunner compares the runner-up of a fit with the definition: its distance is the
-// least of all candidates whose xmin is not that of the fit, and its exponent is that of a
-// candidate with this distance. dist holds the distance of each candidate.
-func checkRunner(t *testing.T, name string, x []float64, got *Fit, dist []float64, tol float64) {
+// checkOther compares the other fit with the definition: its distance is the least of all
+// candidates with a tail of another size, and its exponent is that of a candidate with
+// this distance. dist holds the distance of each candidate.
+func checkOther(t *testing.T, name string, x []float64, got *Fit, dist []float64, tol float64) {
 	t.Helper()
-	want := math.Inf(1)
-	for i, d := range dist {
-		if x[i] != got.XMin {
-			want = min(want, d)
-		}
-	}
-	if math.IsInf(want, 1) {
-		if !math.IsInf(got.Runner, 1) || !math.IsNaN(got.RunnerAlpha) {
-			t.Errorf("%s %d: runner-up %v with alpha %v where there is none", name, len(x), got.Runner, got.RunnerAlpha)
-		}
-		return
-	}
-	if got.Runner < got.D || !(math.Abs(got.Runner-want) <= tol) {
-		t.Errorf("%s %d: runner-up %v, want %v; the best has %v", name, len(x), got.Runner, want, got.D)
-	}
-	for i, d := range dist {
-		if x[i] == got.XMin || d > want+tol {
-			continue
-		}
+	alpha := func(i int) float64 {
 		sum := 0.0
 		for _, v := range x[i:] {
 			sum += math.Log(v / x[i])
 		}
-		if near(got.RunnerAlpha, 1+float64(len(x)-i)/sum, 10*tol) {
+		return 1 + float64(len(x)-i)/sum
+	}
+	want := math.Inf(1)
+	other := func(i int) bool {
+		n := len(x) - i
+		return (2*n > 3*got.Tail || 2*got.Tail > 3*n) && !math.IsInf(alpha(i), 1)
+	}
+	for i, d := range dist {
+		if other(i) {
+			want = min(want, d)
+		}
+	}
+	if math.IsInf(want, 1) {
+		if !math.IsNaN(got.OtherGap) || !math.IsNaN(got.OtherAlpha) {
+			t.Errorf("%s %d: other fit with gap %v and alpha %v where there is none", name, len(x), got.OtherGap, got.OtherAlpha)
+		}
+		return
+	}
+	if got.OtherGap < 0 || !(math.Abs(got.D+got.OtherGap-want) <= tol) {
+		t.Errorf("%s %d: other distance %v, want %v; the best has %v", name, len(x), got.D+got.OtherGap, want, got.D)
+	}
+	for i, d := range dist {
+		if other(i) && d <= want+tol && near(got.OtherAlpha, alpha(i), 10*tol) {
 			return
 		}
 	}
-	t.Errorf("%s %d: runner-up alpha %v is that of no candidate with distance %v", name, len(x), got.RunnerAlpha, want)
+	t.Errorf("%s %d: other alpha %v is that of no candidate with distance %v", name, len(x), got.OtherAlpha, want)
 }
 
 // TestLump fits power laws with some values close together below them. In these spectra
@@ -181,13 +189,13 @@ func TestLump(t *testing.T) {
 			x[i] = 1.002 * math.Pow(1-quantile, -1/1.5) * math.Exp(noise*rng.NormFloat64())
 		}
 		slices.Sort(x)
-		got, _ := Scan(x)
+		got, _ := Scan(x, 0)
 		want, dist := direct(x)
 		if math.Abs(got.D-want.D) > 1e-12 || math.Abs(dist[got.Start]-want.D) > 1e-12 ||
 			got.Start == want.Start && !near(got.Alpha, want.Alpha, 1e-11) {
 			t.Errorf("n = %d, %d in a lump: %+v, want %+v", n, lump, got, want)
 		}
-		checkRunner(t, "lump", x, &got, dist, 1e-12)
+		checkOther(t, "lump", x, &got, dist, 1e-12)
 		if got.Start < lump {
 			inside++
 		}
@@ -203,7 +211,7 @@ func TestUnpruned(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, n := range []int{2, 33, 64, 500, 1500} {
 		for name, x := range spectra(rng, n) {
-			s := newScan(x)
+			s := newScan(x, 0)
 			best, bestD := 0, math.Inf(1)
 			for i := range n - 1 {
 				d := 1.0
@@ -217,9 +225,70 @@ func TestUnpruned(t *testing.T) {
 					best, bestD = i, d
 				}
 			}
-			if got, _ := Scan(x); got.Start != best || got.D != bestD {
+			if got, _ := Scan(x, 0); got.Start != best || got.D != bestD {
 				t.Errorf("%s %d: start %d, D %v; unpruned %d, %v", name, n, got.Start, got.D, best, bestD)
 			}
+		}
+	}
+}
+
+// TestPairs fits spectra in which every value is there twice, the second a last digit
+// larger: the logarithms of both are equal, the values are not. An exponent that is
+// infinite for the pair at the end must not win because its distance is no number.
+func TestPairs(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	for _, scale := range []float64{1, 3, 1e4, 1e9, 1e-3} {
+		for range 40 {
+			var x []float64
+			for range 50 {
+				v := scale * math.Pow(1-rng.Float64(), -1/1.5)
+				x = append(x, v, math.Nextafter(v, math.Inf(1)))
+			}
+			slices.Sort(x)
+			got, err := Scan(x, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, dist := direct(x)
+			if math.IsNaN(want.D) || math.Abs(got.D-want.D) > 1e-12 || math.Abs(dist[got.Start]-want.D) > 1e-12 || math.IsInf(got.Alpha, 0) {
+				t.Errorf("scale %g: %+v, want %+v", scale, got, want)
+			}
+		}
+	}
+}
+
+// TestResolution: values that differ by less than the resolution count as equal, so that
+// their exponent is infinite and no candidate, whatever the last digits are.
+func TestResolution(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 18))
+	noise := func(v float64) float64 { return v * (1 + 1e-15*rng.Float64()) }
+	for _, n := range []int{2, 5, 64, 300} {
+		var flat, topped []float64
+		for range n {
+			flat = append(flat, noise(4))
+			topped = append(topped, noise(4))
+		}
+		for i := range n {
+			topped = append(topped, 0.01+float64(i)/float64(n))
+		}
+		slices.Sort(flat)
+		slices.Sort(topped)
+		if fit, _ := Scan(flat, 1e-13); !math.IsInf(fit.Alpha, 1) || fit.Tied != n || !math.IsNaN(fit.OtherAlpha) {
+			t.Errorf("%d equal values: %+v", n, fit)
+		}
+		if fit, _ := Scan(topped, 1e-13); math.IsInf(fit.Alpha, 1) || fit.Tail <= n && n > 2 {
+			t.Errorf("%d equal values above as many others: %+v", n, fit)
+		}
+	}
+}
+
+// TestTied: a tail that begins inside a run of equal values says so.
+func TestTied(t *testing.T) {
+	x := []float64{1, 1.5, 2, 2, 2, 2, 3, 7}
+	s := newScan(x, 1e-13)
+	for i, want := range [][2]int{{1, 0}, {1, 0}, {4, 0}, {4, 1}, {4, 2}, {4, 3}, {1, 0}, {1, 0}} {
+		if all, below := s.tied(i); all != want[0] || below != want[1] {
+			t.Errorf("x[%d]: %d equal values, %d before, want %v", i, all, below, want)
 		}
 	}
 }
@@ -229,13 +298,13 @@ func TestUnpruned(t *testing.T) {
 func TestScaling(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	x := spectra(rng, 400)["pareto"]
-	want, _ := Scan(x)
+	want, _ := Scan(x, 0)
 	for _, f := range []float64{0x1p-20, 2, 0x1p40} {
 		y := make([]float64, len(x))
 		for i := range y {
 			y[i] = f * x[i]
 		}
-		got, _ := Scan(y)
+		got, _ := Scan(y, 0)
 		if got.Start != want.Start || !near(got.Alpha, want.Alpha, 1e-12) || got.XMin != f*want.XMin {
 			t.Errorf("scaled by %v: %+v, want %+v", f, got, want)
 		}
@@ -267,7 +336,7 @@ func TestErrors(t *testing.T) {
 		{[]float64{1, 1, 3, 2}, ErrNotSorted, "x[3] = 2 is below x[2] = 3"},
 		{[]float64{1, 3, 2, nan}, ErrNotSorted, "x[2] = 2 is below x[1] = 3"},
 	} {
-		fit, err := Scan(tc.x)
+		fit, err := Scan(tc.x, 0)
 		if !errors.Is(err, tc.want) || !strings.HasSuffix(err.Error(), ": "+tc.named) {
 			t.Errorf("Scan(%v): error %q, want %q naming %q", tc.x, err, tc.want, tc.named)
 		}
@@ -276,7 +345,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	for _, x := range [][]float64{{1, 1}, {math.SmallestNonzeroFloat64, 1}, {1, math.MaxFloat64}} {
-		if _, err := Scan(x); err != nil {
+		if _, err := Scan(x, 0); err != nil {
 			t.Errorf("Scan(%v): %v", x, err)
 		}
 	}
@@ -288,7 +357,7 @@ func TestFitTail(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	for name, x := range spectra(rng, 200) {
 		x = AboveThreshold(x)
-		want, err := Scan(x)
+		want, err := Scan(x, float64(len(x)+5)*0x1p-52)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -343,7 +412,7 @@ func FuzzScan(f *testing.F) {
 		}
 		slices.Sort(x)
 		x = AboveThreshold(x)
-		fit, err := Scan(x)
+		fit, err := Scan(x, 0)
 		if errors.Is(err, ErrTooFew) != (len(x) < 2) || err != nil && !errors.Is(err, ErrTooFew) {
 			t.Fatalf("error %v for %d values", err, len(x))
 		}
@@ -362,7 +431,7 @@ func BenchmarkScan(b *testing.B) {
 			}
 			b.Run("spectrum="+name+"/n="+strconv.Itoa(n), func(b *testing.B) {
 				for b.Loop() {
-					Scan(x)
+					Scan(x, 0)
 				}
 			})
 		}

@@ -52,6 +52,8 @@ func (q castTo) Dequantize(dst []float32, p Piece) {
 
 func (castTo) Step() float32 { return 0 }
 
+func (q castTo) Rounding() float64 { return max(checkpoint.F16.Rounding(), q.out.Rounding()) }
+
 // Codes are the bits of the float16 numbers.
 func (castTo) Codes(dst []uint16, _, dequantized []float32) { kernel.CodesF16(dst, dequantized) }
 

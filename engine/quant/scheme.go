@@ -119,6 +119,23 @@ type Stepped interface {
 	Step() float32
 }
 
+// A Rounded quantizer says how its values were rounded after they were computed.
+type Rounded interface {
+	Quantizer
+	// Rounding returns the largest relative error of a dequantized weight, as it is
+	// stored, from the number that was rounded.
+	Rounding() float64
+}
+
+// Rounding returns the largest relative error by which the weights that q dequantizes
+// were rounded: that of float32 if q does not say.
+func Rounding(q Quantizer) float64 {
+	if r, ok := q.(Rounded); ok {
+		return r.Rounding()
+	}
+	return checkpoint.F32.Rounding()
+}
+
 // Range is what must be known of the weights before they can be quantized.
 type Range struct {
 	Min, Max float32
@@ -180,3 +197,5 @@ func (q keep) Dequantize(dst []float32, p Piece) {
 }
 
 func (keep) Step() float32 { return 0 }
+
+func (q keep) Rounding() float64 { return q.out.Rounding() }

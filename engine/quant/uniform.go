@@ -125,6 +125,8 @@ type uniformQuantizer struct {
 
 func (q *uniformQuantizer) Step() float32 { return q.step }
 
+func (q *uniformQuantizer) Rounding() float64 { return q.out.Rounding() }
+
 func (q *uniformQuantizer) Dequantize(dst []float32, p Piece) {
 	if q.scheme.asymmetric {
 		kernel.QuantizeAsymmetric(dst, p.W, q.asym)

@@ -15,6 +15,8 @@ import (
 type Context struct {
 	Model string    // the name of the model
 	When  time.Time // the start of the run; if it is zero, the column timestamp is empty
+	// Compat says that tables have what WeightWatcher writes.
+	Compat bool
 }
 
 // A Column is one column of a table: a metric, or something of the layer, the level or
@@ -47,16 +49,28 @@ var described = []Column{
 		number: func(r *engine.Row) float64 { return float64(r.Layer.NumEvals()) }},
 	{Column: metric.Column{Name: "rf", Kind: metric.Count, Doc: "Number of matrices of the layer: the kernel area of a convolution, else 1."},
 		number: func(r *engine.Row) float64 { return float64(r.Layer.Slices) }},
-	{Column: metric.Column{Name: "status", Kind: metric.Text, Doc: "success, failed, degenerate (the best tail holds equal eigenvalues only) or refused (the layer could not be analysed)."},
+	{Column: metric.Column{Name: "status", Kind: metric.Text, Doc: "success, failed, degenerate (the eigenvalues of the best tail differ by no more than rounding) or refused (the layer could not be analysed)."},
 		text: func(r *engine.Row, _ *Context) string { return string(r.Status) }},
-	{Column: metric.Column{Name: "warning", Kind: metric.Text, Doc: "The reason if status is not success; else over-trained for alpha below 2, under-trained above 6."},
-		text: func(r *engine.Row, _ *Context) string { return r.Warning() }},
+	{Column: metric.Column{Name: "warning", Kind: metric.Text, Doc: "The reason if status is not success; else over-trained for alpha below 2, under-trained above 6, and what makes xmin uncertain: another tail that fits as well, or equal eigenvalues at xmin."},
+		text: warning},
 	{Column: metric.Column{Name: "model_name", Kind: metric.Text, Doc: "Name of the model."},
 		text: func(_ *engine.Row, c *Context) string { return c.Model }},
 	{Column: metric.Column{Name: "quantization", Kind: metric.Text, Doc: "Name of the level."},
 		text: func(r *engine.Row, _ *Context) string { return r.Level.Name() }},
 	{Column: metric.Column{Name: "timestamp", Kind: metric.Text, Doc: "Start of the run; empty with --reproducible."},
 		text: func(_ *engine.Row, c *Context) string { return timestamp(c.When) }},
+}
+
+// warning returns what there is to be said against a row. WeightWatcher knows no doubts.
+func warning(r *engine.Row, c *Context) string {
+	var all []string
+	if w := r.Warning(); w != "" {
+		all = append(all, w)
+	}
+	if !c.Compat {
+		all = append(all, r.Doubts()...)
+	}
+	return strings.Join(all, "; ")
 }
 
 // Tables begin with these columns, in this order; those of other metrics follow.

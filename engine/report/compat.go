@@ -24,6 +24,10 @@ func Compatible(res *engine.Result) *engine.Result {
 
 func compatible(r *engine.Row) {
 	r.Values = slices.Clone(r.Values)
+	// WeightWatcher counts the eigenvalues of at least xmin, those before the tail too.
+	if left := r.Get("xmin_ties_left_out"); left > 0 {
+		r.Set("num_pl_spikes", r.Get("num_pl_spikes")+left)
+	}
 	switch r.Status {
 	case engine.RowFailed:
 		for _, name := range []string{"alpha", "D", "sigma", "xmin", "num_pl_spikes"} {

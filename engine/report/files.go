@@ -61,7 +61,7 @@ var outputs = []func(*data) ([]file, error){
 //
 // It returns the comparison of the levels.
 func Render(res *engine.Result, opts Options, add results.Add) ([]stats.Summary, error) {
-	d := &data{res: res, opts: opts, context: ContextOf(res, opts.Model), failed: failed(res)}
+	d := &data{res: res, opts: opts, context: ContextOf(res, opts), failed: failed(res)}
 	if opts.Compat {
 		d.res = Compatible(res)
 	}
@@ -108,8 +108,8 @@ func Write(dir string, res *engine.Result, opts Options) (summaries []stats.Summ
 
 // ContextOf returns what rows of a result do not know of themselves. The timestamp is left
 // empty in reproducible runs, so that their tables are equal.
-func ContextOf(res *engine.Result, model string) Context {
-	c := Context{Model: model, When: res.Started}
+func ContextOf(res *engine.Result, opts Options) Context {
+	c := Context{Model: opts.Model, When: res.Started, Compat: opts.Compat}
 	if res.Options.Reproducible {
 		c.When = time.Time{}
 	}

@@ -82,7 +82,7 @@ func handMade() *engine.Result {
 				"alpha_weighted": number(6), "log_alpha_norm": number(7), "norm": number(8), "log_norm": number(9),
 				"spectral_norm": number(10), "lambda_max": number(10), "log_spectral_norm": number(11), "stable_rank": number(12), "entropy": number(13),
 				"matrix_rank": count(6), "rank_loss": count(7), "weak_rank_loss": count(8), "sv_max": number(14), "sv_min": number(15),
-				"runner_up_D": number(16) / 64, "runner_up_alpha": number(17),
+				"alpha_other": number(17), "other_gap": number(16) / 64, "xmin_ties": count(3), "xmin_ties_left_out": count(1),
 			}
 			r.TraceError = number(18) * 0x1p-56
 			if layers[i].Quantized {
@@ -99,10 +99,10 @@ func handMade() *engine.Result {
 		res.Rows = append(res.Rows, rows)
 	}
 	res.Rows[0][1].Set("snr_db", math.Inf(1))
-	res.Rows[0][1].Set("runner_up_D", math.Inf(1))
-	res.Rows[0][1].Set("runner_up_alpha", math.NaN())
+	res.Rows[0][1].Set("other_gap", math.Inf(1))
+	res.Rows[0][1].Set("alpha_other", math.NaN())
 	without := func(r *engine.Row, status engine.RowStatus, reason string) {
-		missing := []string{"alpha", "sigma", "alpha_weighted", "log_alpha_norm", "D", "xmin", "xmax", "runner_up_D", "runner_up_alpha", "num_pl_spikes"}
+		missing := []string{"alpha", "sigma", "alpha_weighted", "log_alpha_norm", "D", "xmin", "xmax", "other_gap", "alpha_other", "num_pl_spikes"}
 		switch status {
 		case engine.RowDegenerate:
 			missing = missing[:4]

@@ -96,10 +96,14 @@ func TestSampleTables(t *testing.T) {
 					// WeightWatcher gives the class of the module.
 					ok = g[column] == name[strings.LastIndexByte(name, '.')+1:]
 				case column == "num_pl_spikes":
-					// One row has a tie at xmin, which either of two numbers breaks
-					// (tied in engine/golden_test.go).
-					tied := level == "2bit" && name == "model.layers.3.self_attn.o_proj"
-					ok = g[column] == cell || tied && math.Abs(float(t, g[column])-float(t, cell)) == 1
+					// WeightWatcher counts ties at xmin that are before the tail, as far as
+					// the last digit of the eigensolver does not part them.
+					tied := strings.Contains(g["warning"], "xmin tied")
+					ok = g[column] == cell || tied && float(t, cell) > float(t, g[column])
+				case column == "warning":
+					// Ours has doubts, too.
+					own, doubts, _ := strings.Cut(g[column], "xmin ")
+					ok = strings.TrimSuffix(own, "; ") == cell && (doubts == "" || strings.HasPrefix(doubts, "undetermined: ") || strings.HasPrefix(doubts, "tied: "))
 				case slices.Contains(exact, column):
 					a, errA := strconv.ParseFloat(g[column], 64)
 					b, errB := strconv.ParseFloat(cell, 64)
