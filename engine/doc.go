@@ -37,7 +37,8 @@
 // Quantization is in float32, round half to even. Everything after is in float64.
 // Each eigenvalue has an absolute error of a few k*eps*lambda_max, k the smaller
 // dimension; ranks are those of the singular values. Every spectrum is checked:
-// its sum must equal the squared Frobenius norm to 1e-12. [Options].Precision can
+// its sum must equal the squared Frobenius norm to 1e-12, or (N + 16 M) 2^-53 for matrices
+// so large that this is more. [Options].Precision can
 // allow eigenvalues in float32 where that can change no rank.
 //
 // # Memory

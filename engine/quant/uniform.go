@@ -158,18 +158,23 @@ func (q *uniformQuantizer) Values(codes []uint16) []float32 {
 	return values
 }
 
-// maxIntegralBits is the largest width for which Unit looks: wider codes are no
-// integers that have a fast product.
+// maxIntegralBits is the largest width for which Unit looks for a common multiple of values
+// that are not the step times the codes: of wider codes there is none of 16 bits.
 const maxIntegralBits = 8
 
 // Unit returns the step, if the dequantized weights are the step times the codes. That
 // is so at symmetric schemes if the stored type is F32 or F64, where the product counts
-// as exact, and for narrower types where the rounded value of every code happens to be
-// the code times that of code 1: always at 2 bits, and now and then at 3. Otherwise it
-// returns the largest power of two of which all values are multiples. A b-bit scheme in
-// a type of p significant bits has one for limit = 2^(b+p-1): bfloat16 (8) at up to 8
-// bits and float16 (11) at up to 5 for 16-bit integers.
+// as exact: the spectrum of such a level is that of step times codes. For narrower types
+// it is so where the rounded value of every code happens to be the code times that of
+// code 1: always at 2 bits, and now and then at 3. Otherwise Unit returns, at up to 8 bits,
+// the largest power of two of which all values are multiples. A b-bit scheme in a type of
+// p significant bits has one for limit = 2^(b+p-1): bfloat16 (8) at up to 8 bits and
+// float16 (11) at up to 5 for 16-bit integers.
 func (q *uniformQuantizer) Unit(limit int) (unit float64, largest int, ok bool) {
+	if qmax := int(q.sym.QMax); !q.scheme.asymmetric && exact(q.out) {
+		// The inverse of the unit must be a float32, too.
+		return float64(q.step), qmax, qmax <= limit && q.step >= 0x1p-126
+	}
 	if q.scheme.bits > maxIntegralBits {
 		return 0, 0, false
 	}
@@ -187,12 +192,12 @@ func (q *uniformQuantizer) Unit(limit int) (unit float64, largest int, ok bool) 
 	return powerOfTwoUnit(values, limit)
 }
 
+// exact reports whether the product of step and code counts as exact in a type.
+func exact(d checkpoint.DType) bool { return d == checkpoint.F32 || d == checkpoint.F64 }
+
 // spacing returns the number of which the values of codes 1, 2, … are the codes times
 // that number, if there is one.
 func (q *uniformQuantizer) spacing(values []float32) (spacing float32, ok bool) {
-	if q.out == checkpoint.F32 || q.out == checkpoint.F64 {
-		return q.step, true
-	}
 	for i, v := range values {
 		if float64(v) != float64(i+1)*float64(values[0]) {
 			return 0, false

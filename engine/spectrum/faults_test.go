@@ -85,6 +85,36 @@ func TestSingularValues(t *testing.T) {
 	}
 }
 
+// TestTrace: the sum of the eigenvalues and that of the squares agree far within the
+// tolerance, also where all roundings have one sign, as in constant matrices.
+func TestTrace(t *testing.T) {
+	defer cblas.LimitThreads(1)()
+	for name, s := range solvers(t) {
+		for kind, value := range map[string]func(g *rand.Rand, i, j int) float64{
+			"constant":   func(*rand.Rand, int, int) float64 { return 0.1 },
+			"two values": func(g *rand.Rand, _, _ int) float64 { return 0.1 + 0.2*float64(g.IntN(2)) },
+			"signs":      func(g *rand.Rand, _, _ int) float64 { return 0.1 - 0.2*float64(g.IntN(2)) },
+			"mask":       func(_ *rand.Rand, i, j int) float64 { return 0.7 * float64(max(0, min(1, i-j+1))) },
+			"far from 0": func(g *rand.Rand, _, _ int) float64 { return 5 + g.Float64() },
+			"gaussian":   func(g *rand.Rand, _, _ int) float64 { return 0.02 * g.NormFloat64() },
+		} {
+			for _, d := range [][2]int{{400, 400}, {300, 1500}} {
+				g := rand.New(rand.NewPCG(41, 42))
+				w := make([]float32, d[0]*d[1])
+				for i := range w {
+					w[i] = float32(value(g, i/d[1], i%d[1]))
+				}
+				got, err := s.Compute(&Workspace{}, matrix(w, d[0], d[1], nil))
+				if err != nil {
+					t.Errorf("%s %s %v: %v", name, kind, d, err)
+				} else if got.TraceError > 1e-13 {
+					t.Errorf("%s %s %v: the trace is off by %.1e", name, kind, d, got.TraceError)
+				}
+			}
+		}
+	}
+}
+
 // A broken backend fails, or lies, in the routines that are set. What it leaves behind
 // when it fails looks right, so that no later check finds an error that was lost. It is
 // the same whether the solver asks for threads or not.

@@ -64,13 +64,14 @@ func (s *Solver) accumulate(ws *Workspace, m Matrix, sh shape) (squares float64)
 	ws.panel = grow(ws.panel, sh.panel*k)
 	ws.single = grow(ws.single, sh.panel*k)
 	beta := 0.0
+	var sum total
 	sh.panels(func(first, count int) {
 		panel := ws.panel[:count*k]
-		squares += ws.panel64(m, panel, first, count)
+		ws.panel64(m, panel, first, count, &sum)
 		s.update(sh, count, panel, beta, ws.gram)
 		beta = 1
 	})
-	return squares
+	return sum.value()
 }
 
 // strip is how many rows of the Gram matrix one call of the BLAS updates: few enough to
@@ -105,7 +106,8 @@ const maxInt8 = 127
 
 // accumulateIntegers sets the upper triangle of ws.gram to the k×k Gram matrix of the
 // integers of m, exactly. It returns the sum of their squares. The unit of m does not
-// enter either.
+// enter either. Where this machine multiplies floats faster than integers it does that:
+// products and sums below 2^53 are exact in float64, too.
 func (s *Solver) accumulateIntegers(ws *Workspace, m IntMatrix, sh shape) (squares float64) {
 	k := sh.short
 	clear(ws.gram)
@@ -114,6 +116,15 @@ func (s *Solver) accumulateIntegers(ws *Workspace, m IntMatrix, sh shape) (squar
 		ws.codes = grow(ws.codes, sh.panel*k)
 	} else {
 		ws.codes16 = grow(ws.codes16, sh.panel*k)
+	}
+	if narrow && intgram.SIMD() == "generic" || !narrow && !intgram.Fast16() {
+		ws.panel = grow(ws.panel, sh.panel*k)
+		sh.panels(func(first, count int) {
+			panel := ws.panel[:count*k]
+			squares += ws.integers64(m, panel, first, count)
+			s.update(sh, count, panel, 1, ws.gram)
+		})
+		return squares
 	}
 	sh.panels(func(first, count int) {
 		ld := sh.stride(count)

@@ -1,6 +1,11 @@
 package spectrum
 
-import "github.com/wwq-fast/wwq-fast/internal/kernel"
+import (
+	"math"
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
+)
 
 // A Matrix is a matrix of finite numbers that is read in panels across its larger side,
 // each panel as often as needed.
@@ -105,34 +110,62 @@ func PanelLength(k, align int) int {
 	return max(length/align, 1) * align
 }
 
-// panel64 writes a panel to dst in float64 and returns the sum of the squares of its
-// elements.
-func (ws *Workspace) panel64(m Matrix, dst []float64, first, count int) (squares float64) {
+// sumBlock is how many squares are added before the sum goes into a total: few enough that
+// their rounding stays below 1e-12 of them even if all of it has one sign.
+const sumBlock = 1 << 12
+
+// panel64 writes a panel to dst in float64 and adds the squares of its elements to sum.
+func (ws *Workspace) panel64(m Matrix, dst []float64, first, count int, sum *total) {
 	if wide, ok := m.(WideMatrix); ok {
 		wide.Panel64(dst, first, count)
-		for _, v := range dst {
-			squares += v * v
-		}
-		return squares
-	}
-	single := ws.single[:len(dst)]
-	m.Panel(single, first, count)
-	return kernel.Widen(dst, single)
-}
-
-// integers64 writes a panel of integers to dst in float64.
-func (ws *Workspace) integers64(m IntMatrix, dst []float64, first, count int) {
-	if m.Max() <= maxInt8 {
-		codes := ws.codes[:len(dst)]
-		m.Panel8(codes, first, count)
-		for i, v := range codes {
-			dst[i] = float64(v)
+		for part := range slices.Chunk(dst, sumBlock) {
+			squares := 0.0
+			for _, v := range part {
+				squares += v * v
+			}
+			sum.add(squares)
 		}
 		return
 	}
+	single := ws.single[:len(dst)]
+	m.Panel(single, first, count)
+	for at := 0; at < len(dst); at += sumBlock {
+		to := min(at+sumBlock, len(dst))
+		sum.add(kernel.Widen(dst[at:to], single[at:to]))
+	}
+}
+
+// integers64 writes a panel of integers to dst in float64 and returns the sum of their
+// squares.
+func (ws *Workspace) integers64(m IntMatrix, dst []float64, first, count int) (squares float64) {
+	if m.Max() <= maxInt8 {
+		codes := ws.codes[:len(dst)]
+		squares = m.Panel8(codes, first, count)
+		for i, v := range codes {
+			dst[i] = float64(v)
+		}
+		return squares
+	}
 	codes := ws.codes16[:len(dst)]
-	m.Panel16(codes, first, count)
+	squares = m.Panel16(codes, first, count)
 	for i, v := range codes {
 		dst[i] = float64(v)
 	}
+	return squares
 }
+
+// A total is a sum of numbers that loses no more to rounding than one addition does
+// (Neumaier's variant of Kahan's algorithm).
+type total struct{ sum, lost float64 }
+
+func (t *total) add(x float64) {
+	s := t.sum + x
+	if math.Abs(t.sum) >= math.Abs(x) {
+		t.lost += (t.sum - s) + x
+	} else {
+		t.lost += (x - s) + t.sum
+	}
+	t.sum = s
+}
+
+func (t *total) value() float64 { return t.sum + t.lost }

@@ -19,7 +19,7 @@ func (s *Solver) singularValues(ws *Workspace, m Matrix, live []int, sigma []flo
 		if integers {
 			ws.integers64(im, panel, first, count)
 		} else {
-			ws.panel64(m, panel, first, count)
+			ws.panel64(m, panel, first, count, new(total))
 		}
 		for i := range count {
 			if rows == height && err == nil {

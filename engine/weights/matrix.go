@@ -6,7 +6,6 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
-	"github.com/wwq-fast/wwq-fast/internal/intgram"
 	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
@@ -35,9 +34,8 @@ type View struct {
 }
 
 // Matrix returns the matrix that the view makes of t, for package spectrum: a
-// [spectrum.IntMatrix] where the quantizer has a unit and this machine multiplies
-// integers faster than floats, a [spectrum.WideMatrix] where nothing is quantized and
-// the weights are wider than float32. One goroutine may read it at a time, and no other
+// [spectrum.IntMatrix] where the quantizer has a unit, a [spectrum.WideMatrix] where the
+// quantizer leaves weights as they are stored and they are wider than float32. One goroutine may read it at a time, and no other
 // matrix that has the same buffers.
 func Matrix(t *Tensor, v View, buf *Buffers) spectrum.Matrix {
 	m := &matrix{view: v, buf: buf, walk: walk{t: t, align: v.Align, buf: buf.original}}
@@ -51,8 +49,7 @@ func Matrix(t *Tensor, v View, buf *Buffers) spectrum.Matrix {
 	if !ok || v.Float {
 		return m
 	}
-	unit, largest, ok := q.Unit(math.MaxInt16)
-	if ok && (largest <= math.MaxInt8 && intgram.SIMD() != "generic" || intgram.Fast16()) {
+	if unit, largest, ok := q.Unit(math.MaxInt16); ok {
 		return &intMatrix{matrix: m, unit: float32(unit), largest: largest}
 	}
 	return m

@@ -81,7 +81,7 @@ func codes8Generic(dst []int8, src []float32, scale, qmax float32) (squares floa
 func scale16Generic(dst []int16, src []float32, factor float32) (squares float64) {
 	sum := int64(0)
 	for i, x := range src {
-		v := int32(x * factor)
+		v := int32(float32(float32(x*factor)+roundMagic) - roundMagic)
 		dst[i] = int16(v)
 		sum += int64(v) * int64(v)
 	}

@@ -206,13 +206,12 @@ func Codes8(dst []int8, src []float32, scale, qmax float32) (squares float64) {
 	return best.codes8(dst, src, scale, qmax)
 }
 
-// Scale16 writes the products of src and factor to dst and returns the sum of their
-// squares, which is exact for up to 2^23 of them. The products must be integers
-// between -32767 and 32767. Multiples of a power of two times the inverse of that
-// power are.
+// Scale16 writes the products of src and factor, rounded to the nearest integer, ties to
+// even, to dst and returns the sum of the squares of these, which is exact for up to 2^23
+// of them. The rounded products must lie between -32767 and 32767.
 //
 //	for i, x := range src {
-//		dst[i] = int16(x * factor)
+//		dst[i] = int16(round(x * factor))
 //		squares += dst[i] * dst[i]
 //	}
 func Scale16(dst []int16, src []float32, factor float32) (squares float64) {

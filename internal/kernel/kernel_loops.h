@@ -110,12 +110,12 @@ TARGET static double FN(scale16)(int16_t *restrict dst, const float *restrict sr
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
         for (int l = 0; l < 8; l++) {
-            const float v = src[i + l] * factor;
+            const float v = (src[i + l] * factor + ROUND_MAGIC) - ROUND_MAGIC;
             dst[i + l] = (int16_t)(int32_t)v;
             squares[l] += (double)v * (double)v;
         }
     for (int l = 0; i < n; i++, l++) {
-        const float v = src[i] * factor;
+        const float v = (src[i] * factor + ROUND_MAGIC) - ROUND_MAGIC;
         dst[i] = (int16_t)(int32_t)v;
         squares[l] += (double)v * (double)v;
     }

@@ -275,7 +275,7 @@ func testUnit(t *testing.T, s quant.Scheme) {
 				for i, v := range got {
 					n := float64(v) / unit
 					r := math.RoundToEven(n)
-					if math.Abs(r) > float64(largest) || exact && n != r || math.Abs(n-r) > 1e-4 {
+					if math.Abs(r) > float64(largest) || exact && n != r || math.Abs(n-r) > 1e-4+3*0x1p-24*math.Abs(n) {
 						t.Fatalf("%s in %v: weight %d = %v is %v times %v, at most %d", kind, out, i, v, n, unit, largest)
 					}
 				}
