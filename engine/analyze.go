@@ -20,7 +20,7 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 		return nil, err
 	}
 	res := &Result{Source: Source(src), Options: opts, Outcome: *outcome, Levels: opts.levels()}
-	res.Tensors, res.Rows = Merge(plan, res.Levels, m.Rows, m.Records)
+	res.Tensors, res.Rows = Merge(plan, &opts, m.Rows, m.Records)
 	return res, err
 }
 

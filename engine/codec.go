@@ -15,14 +15,16 @@ import (
 // optionsJSON is the form of [Options] in JSON.
 type optionsJSON struct {
 	Levels             []string           `json:"quantizations"`
+	Baseline           string             `json:"baseline,omitempty"`
 	MinEvals           int                `json:"min_evals"`
 	MaxEvals           int                `json:"max_evals"`
 	MaxN               int                `json:"max_n"`
 	Layers             []string           `json:"layers,omitempty"`
 	Include            []LayerType        `json:"include,omitempty"`
 	Exclude            []LayerType        `json:"exclude,omitempty"`
-	AllMatrices        bool               `json:"all_matrices"`
 	QuantizeEmbeddings bool               `json:"quantize_embeddings"`
+	KeepDuplicates     bool               `json:"keep_duplicates"`
+	Compat             bool               `json:"like_weightwatcher"`
 	DequantDType       string             `json:"dequant_dtype"` // "source", or as safetensors names it
 	Precision          spectrum.Precision `json:"precision"`
 	Reproducible       bool               `json:"reproducible"`
@@ -41,12 +43,15 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	j := optionsJSON{
 		MinEvals: o.MinEvals, MaxEvals: o.MaxEvals, MaxN: o.MaxN,
 		Layers: o.Layers, Include: o.Include, Exclude: o.Exclude,
-		AllMatrices: o.AllMatrices, QuantizeEmbeddings: o.QuantizeEmbeddings,
+		QuantizeEmbeddings: o.QuantizeEmbeddings, KeepDuplicates: o.KeepDuplicates, Compat: o.Compat,
 		DequantDType: sourceDType, Precision: cmp.Or(o.Precision, spectrum.Double), Reproducible: o.Reproducible,
 		Threads: o.Threads, Memory: o.Memory, BLAS: o.BLAS, LAPACK: o.LAPACK, KeepEigenvalues: o.KeepEigenvalues,
 	}
 	for _, l := range o.levels() {
 		j.Levels = append(j.Levels, l.Name())
+	}
+	if o.Baseline != nil {
+		j.Baseline = o.Baseline.Name()
 	}
 	if o.DequantDType != checkpoint.InvalidDType {
 		j.DequantDType = o.DequantDType.String()
@@ -64,7 +69,7 @@ func (o *Options) UnmarshalJSON(data []byte) error {
 	*o = Options{
 		MinEvals: j.MinEvals, MaxEvals: j.MaxEvals, MaxN: j.MaxN,
 		Layers: j.Layers, Include: j.Include, Exclude: j.Exclude,
-		AllMatrices: j.AllMatrices, QuantizeEmbeddings: j.QuantizeEmbeddings,
+		QuantizeEmbeddings: j.QuantizeEmbeddings, KeepDuplicates: j.KeepDuplicates, Compat: j.Compat,
 		Precision: j.Precision, Reproducible: j.Reproducible,
 		Threads: j.Threads, Memory: j.Memory, BLAS: j.BLAS, LAPACK: j.LAPACK, KeepEigenvalues: j.KeepEigenvalues,
 	}
@@ -74,6 +79,13 @@ func (o *Options) UnmarshalJSON(data []byte) error {
 			return err
 		}
 		o.Levels = append(o.Levels, l)
+	}
+	if j.Baseline != "" {
+		l, err := quant.Parse(j.Baseline)
+		if err != nil {
+			return err
+		}
+		o.Baseline = l
 	}
 	if j.DequantDType != "" && j.DequantDType != sourceDType {
 		d, ok := checkpoint.ParseDType(j.DequantDType)
@@ -92,9 +104,14 @@ type tensorJSON struct {
 	Shape  []int       `json:"shape"`
 	File   string      `json:"file"`
 	Bytes  int64       `json:"bytes"`
+	Kind   Kind        `json:"kind"`
 	Type   LayerType   `json:"type,omitempty"`
 	Status Status      `json:"status"`
 	Reason string      `json:"reason,omitempty"`
+	Kept   string      `json:"not_quantized,omitempty"` // why
+	Flag   string      `json:"flag,omitempty"`
+	Chosen bool        `json:"left_out_by_choice,omitempty"`
+	Same   bool        `json:"duplicate,omitempty"`
 	Worker int64       `json:"worker_bytes,omitempty"`
 	Layers []layerJSON `json:"layers,omitempty"`
 }
@@ -102,6 +119,7 @@ type tensorJSON struct {
 type layerJSON struct {
 	ID        int    `json:"layer_id"`
 	LongName  string `json:"longname"`
+	Index     int    `json:"index,omitempty"`
 	Rows      int    `json:"rows"`
 	Cols      int    `json:"cols"`
 	Slices    int    `json:"slices"`
@@ -113,11 +131,12 @@ type layerJSON struct {
 func (t TensorStatus) MarshalJSON() ([]byte, error) {
 	j := tensorJSON{
 		Name: t.Name, DType: t.StoredType(), Shape: append([]int{}, t.Shape...), File: t.File, Bytes: t.Size,
-		Type: t.Type, Status: t.Status, Reason: t.Reason, Worker: t.Bytes,
+		Kind: t.Kind, Type: t.Type, Status: t.Status, Reason: t.Reason, Kept: t.Kept, Flag: t.Flag, Chosen: t.Chosen, Same: t.Duplicate,
+		Worker: t.Bytes,
 	}
 	for i := range t.Layers {
 		l := &t.Layers[i]
-		j.Layers = append(j.Layers, layerJSON{l.ID, l.LongName, l.Rows, l.Cols, l.Slices, l.Quantized})
+		j.Layers = append(j.Layers, layerJSON{l.ID, l.LongName, l.Index, l.Rows, l.Cols, l.Slices, l.Quantized})
 	}
 	return json.Marshal(j)
 }
@@ -131,11 +150,12 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 	dtype, _ := checkpoint.ParseDType(j.DType)
 	*t = TensorStatus{
 		Tensor: checkpoint.Tensor{Name: j.Name, DType: dtype, TypeName: j.DType, Shape: j.Shape, File: j.File, Size: j.Bytes},
-		Type:   j.Type, Status: j.Status, Reason: j.Reason, Bytes: j.Worker,
+		Kind:   j.Kind, Type: j.Type, Status: j.Status, Reason: j.Reason, Bytes: j.Worker,
+		Kept: j.Kept, Flag: j.Flag, Chosen: j.Chosen, Duplicate: j.Same,
 	}
-	for i, l := range j.Layers {
+	for _, l := range j.Layers {
 		t.Layers = append(t.Layers, Layer{
-			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: i, DType: dtype,
+			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: l.Index, DType: dtype,
 			Rows: l.Rows, Cols: l.Cols, Slices: l.Slices, Quantized: l.Quantized,
 		})
 	}
@@ -148,8 +168,8 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 // statuses are all of them.
 var statuses = []Status{Planned, Analysed, Skipped, Refused}
 
-// check returns an error unless the layers of the tensor are alike and together have all
-// its elements, as those of every plan and result.
+// check returns an error unless the layers of the tensor are alike and its parts, as those
+// of every plan and result are.
 func (t *TensorStatus) check() error {
 	withLayers := t.Status == Planned || t.Status == Analysed || t.Status == Refused
 	switch {
@@ -181,21 +201,29 @@ func (t *TensorStatus) check() error {
 	return nil
 }
 
-// covered reports whether the layers have the dimensions of the tensor: one layer
-// [rows, cols, slices…], or a stack [layers, rows, cols].
+// covered reports whether the layers have the dimensions of the tensor: one layer, whose
+// matrices make up all of it, or some of a stack of matrices.
 func (t *TensorStatus) covered() bool {
 	l, s := &t.Layers[0], t.Shape
-	if _, ok := product(s...); !ok {
+	elements, ok := product(s...)
+	if !ok || len(s) < 2 {
 		return false
 	}
-	if len(s) == 3 && l.Slices == 1 && s[0] == len(t.Layers) && s[1] == l.Rows && s[2] == l.Cols {
+	if stacked := len(s) == 3 && l.Slices == 1 && s[1] == l.Rows && s[2] == l.Cols; stacked {
+		indices := map[int]bool{}
+		for i := range t.Layers {
+			at := t.Layers[i].Index
+			if at < 0 || at >= s[0] || indices[at] {
+				return false
+			}
+			indices[at] = true
+		}
 		return true
 	}
-	if len(t.Layers) != 1 || len(s) < 2 || s[0] != l.Rows || s[1] != l.Cols {
-		return false
-	}
-	slices, _ := product(s[2:]...)
-	return slices == l.Slices
+	first := s[0] == l.Rows && s[1] == l.Cols
+	last := s[len(s)-2] == l.Rows && s[len(s)-1] == l.Cols
+	inLayer, ok := product(l.Rows, l.Cols, l.Slices)
+	return len(t.Layers) == 1 && l.Index == 0 && (first || last) && ok && inLayer == elements
 }
 
 // product returns the product of its arguments; ok is false if one is below 1 or the

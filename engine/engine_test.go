@@ -43,80 +43,15 @@ func describe(t *testing.T, m *memory, change func(*engine.Options)) map[string]
 }
 
 // TestSelection accounts for every kind of tensor.
-func TestSelection(t *testing.T) {
-	m := newMemory()
-	for _, s := range []struct {
-		name  string
-		shape []int
-	}{
-		{"a.weight", []int{20, 30}}, {"a.bias", []int{20}}, {"norm.weight", []int{20}}, {"scalar", nil},
-		{"small.weight", []int{9, 30}}, {"long.weight", []int{20, 60000}}, {"big.weight", []int{20000, 20000}},
-		{"embed_tokens.weight", []int{20, 30}}, {"transformer.wte.weight", []int{20, 30}}, {"embed_out.weight", []int{20, 30}},
-		{"conv.weight", []int{8, 4, 3, 3}}, {"keras.weight", []int{2, 2, 3, 3}}, {"conv1.weight", []int{16, 8, 5}},
-		{"lstm.weight_ih_l0", []int{40, 20}}, {"mlp.experts.w1", []int{2, 16, 24}}, {"five.weight", []int{2, 2, 2, 2, 2}},
-		{"none.weight", []int{0, 30}},
-	} {
-		m.add(s.name, nil, s.shape...)
-	}
-	m.tensors = append(m.tensors, checkpoint.Tensor{Name: "codes.weight", DType: checkpoint.I8, Shape: []int{20, 30}})
-	skipped := map[string]string{
-		"a.bias": "vector", "norm.weight": "vector", "scalar": "vector", "small.weight": "min-evals", "long.weight": "max-n",
-		"big.weight": "max-evals", "keras.weight": "kernel in front", "conv1.weight": "all-matrices", "lstm.weight_ih_l0": "all-matrices",
-		"mlp.experts.w1": "all-matrices", "five.weight": "5-D", "none.weight": "no elements", "codes.weight": "I8",
-	}
-	types := map[string]engine.LayerType{
-		"a.weight": engine.Dense, "embed_tokens.weight": engine.Embedding, "transformer.wte.weight": engine.Embedding,
-		"embed_out.weight": engine.Dense, "conv.weight": engine.Conv2D,
-	}
-	for name, ts := range describe(t, m, nil) {
-		if want, ok := skipped[name]; ok {
-			if ts.Status != engine.Skipped || !strings.Contains(ts.Reason, want) {
-				t.Errorf("%s: %s, %q; want it skipped for %q", name, ts.Status, ts.Reason, want)
-			}
-			continue
-		}
-		if ts.Status != engine.Planned || ts.Type != types[name] {
-			t.Errorf("%s: %s as %q (%s), want %q", name, ts.Status, ts.Type, ts.Reason, types[name])
-		}
-		if ts.Layers[0].Quantized != (ts.Type != engine.Embedding) {
-			t.Errorf("%s: quantized is %v", name, ts.Layers[0].Quantized)
-		}
-	}
-	all := describe(t, m, func(o *engine.Options) {
-		o.AllMatrices = true
-		o.MinEvals, o.MaxEvals, o.MaxN = 0, 0, 0
-	})
-	for name, layers := range map[string]int{"lstm.weight_ih_l0": 1, "mlp.experts.w1": 2, "conv1.weight": 1, "small.weight": 1, "long.weight": 1, "big.weight": 1} {
-		if ts := all[name]; len(ts.Layers) != layers {
-			t.Errorf("%s: %d layers (%s), want %d", name, len(ts.Layers), ts.Reason, layers)
-		}
-	}
-	if l := all["mlp.experts.w1"].Layers[1]; l.LongName != "mlp.experts.w1[1]" || l.Rows != 16 || l.Cols != 24 {
-		t.Errorf("second expert: %+v", l)
-	}
-	if l := all["conv1.weight"].Layers[0]; l.Type != engine.Conv1D || l.NumEvals() != 40 {
-		t.Errorf("conv1d: %+v", l)
-	}
-	some := describe(t, m, func(o *engine.Options) {
-		o.Layers = []string{"a.*", "transformer.*"}
-		o.Exclude = []engine.LayerType{engine.Embedding}
-	})
-	for name, ts := range some {
-		if (ts.Status == engine.Planned) != (name == "a.weight") {
-			t.Errorf("--layers, --exclude: %s is %s (%s)", name, ts.Status, ts.Reason)
-		}
-	}
-}
-
 func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*engine.Options){
 		"no levels":      func(o *engine.Options) { o.Levels = nil },
-		"min above max":  func(o *engine.Options) { o.MinEvals = 20000 },
-		"N below evals":  func(o *engine.Options) { o.MaxN = 100 },
+		"min above max":  func(o *engine.Options) { o.MinEvals, o.MaxEvals = 20000, 15000 },
+		"N below evals":  func(o *engine.Options) { o.MaxEvals, o.MaxN = 15000, 100 },
+		"no such base":   func(o *engine.Options) { o.Baseline = quant.Stored },
 		"negative":       func(o *engine.Options) { o.Threads = -1 },
 		"memory":         func(o *engine.Options) { o.Memory = -1 },
 		"level twice":    func(o *engine.Options) { o.Levels = append(o.Levels, o.Levels[0]) },
-		"bad glob":       func(o *engine.Options) { o.Layers = []string{"["} },
 		"bad type":       func(o *engine.Options) { o.Include = []engine.LayerType{"x"} },
 		"integer output": func(o *engine.Options) { o.DequantDType = checkpoint.I8 },
 	} {

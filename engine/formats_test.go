@@ -151,9 +151,14 @@ func dequantized(t *testing.T, ts testsource.Tensor, l quant.Recipe, out checkpo
 	return stored(ts.Name, out, d).Data
 }
 
-// TestLimits: the limits are WeightWatcher's, and what is just at a limit is analysed.
+// TestLimits: there is no limit to the size of a layer, but with WeightWatcher's options,
+// where what is just at a limit is analysed.
 func TestLimits(t *testing.T) {
 	opts := engine.DefaultOptions()
+	if opts.MinEvals != 10 || opts.MaxEvals != 0 || opts.MaxN != 0 {
+		t.Errorf("limits %d, %d, %d", opts.MinEvals, opts.MaxEvals, opts.MaxN)
+	}
+	opts.LikeWeightWatcher()
 	if opts.MinEvals != 10 || opts.MaxEvals != 15000 || opts.MaxN != 50000 {
 		t.Errorf("limits %d, %d, %d", opts.MinEvals, opts.MaxEvals, opts.MaxN)
 	}
@@ -164,7 +169,7 @@ func TestLimits(t *testing.T) {
 	} {
 		m.add(name, nil, shape...)
 	}
-	for name, ts := range describe(t, m, nil) {
+	for name, ts := range describe(t, m, (*engine.Options).LikeWeightWatcher) {
 		if want := name[0] < 'a'; (ts.Status == engine.Planned) != want {
 			t.Errorf("%s: %s (%s)", name, ts.Status, ts.Reason)
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -14,11 +15,12 @@ const (
 	Dense     LayerType = "dense"
 	Conv1D    LayerType = "conv1d"
 	Conv2D    LayerType = "conv2d"
+	Conv3D    LayerType = "conv3d"
 	Embedding LayerType = "embedding"
 )
 
 // LayerTypes lists all types.
-var LayerTypes = []LayerType{Dense, Conv1D, Conv2D, Embedding}
+var LayerTypes = []LayerType{Dense, Conv1D, Conv2D, Conv3D, Embedding}
 
 // A Layer is what gives one set of eigenvalues: a matrix, or the slices of a
 // convolution taken together.
@@ -27,18 +29,18 @@ type Layer struct {
 	LongName string // tensor name without ".weight"; "[i]" added for slices that are layers of their own
 	Type     LayerType
 	Tensor   string // name of the stored tensor
-	Index    int    // among the layers of the tensor
+	Index    int    // of its matrix in a stack
 	DType    checkpoint.DType
 	// Rows and Cols are the dimensions of each matrix of the layer as stored,
 	// Slices their number: the kernel area of a convolution, else 1.
 	Rows, Cols, Slices int
 	// Quantized says whether the levels change the weights. Layers that are not
-	// quantized are analysed once, cast to float16, and appear at every level.
+	// quantized are analysed once and appear at every level.
 	Quantized bool
 }
 
 // Name returns the last part of the long name.
-func (l *Layer) Name() string { return l.LongName[strings.LastIndexByte(l.LongName, '.')+1:] }
+func (l *Layer) Name() string { return l.LongName[strings.LastIndexAny(l.LongName, "./")+1:] }
 
 // N returns the larger dimension of the matrices.
 func (l *Layer) N() int { return max(l.Rows, l.Cols) }
@@ -69,13 +71,31 @@ func (l *Layer) flops() float64 {
 	return float64(l.Slices) * (k*k*n + 4.0/3*3*k*k*k + 1e4)
 }
 
-// outType returns the type that the dequantized weights of l are rounded to.
-func (o *Options) outType(l *Layer) checkpoint.DType {
+// outType returns the type that the dequantized weights of l are rounded to at a level.
+func (o *Options) outType(level quant.Recipe, l *Layer) checkpoint.DType {
 	switch {
+	case level == quant.Stored:
+		return l.DType
 	case o.DequantDType != checkpoint.InvalidDType:
 		return o.DequantDType
 	case l.DType.Encoding() == nil:
 		return checkpoint.F32 // the tensor is stored in codes
 	}
 	return l.DType
+}
+
+// unquantized returns the level at which layers that are not quantized are analysed.
+func (o *Options) unquantized() quant.Recipe {
+	if slices.Contains(o.Levels, quant.Stored) {
+		return quant.Stored
+	}
+	return quant.FP16
+}
+
+// baseline returns which of the levels changes are measured from, -1 if there is none.
+func (o *Options) baseline(levels []quant.Recipe) int {
+	if o.Baseline != nil {
+		return slices.Index(levels, o.Baseline)
+	}
+	return slices.IndexFunc(levels, quant.Recipe.Reference)
 }

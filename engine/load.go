@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/weights"
@@ -18,7 +17,8 @@ import (
 type loaded struct {
 	status *TensorStatus
 	sha256 string
-	// matrices are those of each layer, one layer after the other.
+	// matrices are those of the tensor as it is stored, whether layers are made of all of
+	// them or not.
 	matrices  []weights.Tensor
 	baselines []baseline // one for each layer
 	users     atomic.Int64
@@ -54,11 +54,12 @@ type loader struct {
 // contents are all that the rows of a tensor depend on: tensors with equal contents have
 // equal rows.
 type contents struct {
-	sha256, encoding, shape    string
-	layers, rows, cols, slices int
-	scale                      float64
-	quantized                  bool
-	schemes                    string // by which each level quantizes the tensor
+	sha256, encoding, shape string
+	layers                  string // their places among the matrices of the tensor
+	rows, cols, slices      int
+	scale                   float64
+	quantized               bool
+	schemes                 string // by which each level quantizes the tensor
 }
 
 func contentsOf(ts *TensorStatus, sha256 string, levels []quant.Recipe) contents {
@@ -67,9 +68,13 @@ func contentsOf(ts *TensorStatus, sha256 string, levels []quant.Recipe) contents
 	for _, level := range levels {
 		schemes = append(schemes, level.For(l.target()).Name())
 	}
+	places := make([]int, len(ts.Layers))
+	for i := range places {
+		places[i] = ts.Layers[i].Index
+	}
 	return contents{
-		sha256, ts.StoredType(), fmt.Sprint(ts.Shape),
-		len(ts.Layers), l.Rows, l.Cols, l.Slices, l.scale(), l.Quantized, strings.Join(schemes, ","),
+		sha256, ts.StoredType(), fmt.Sprint(ts.Shape), fmt.Sprint(places),
+		l.Rows, l.Cols, l.Slices, l.scale(), l.Quantized, strings.Join(schemes, ","),
 	}
 }
 
@@ -108,41 +113,39 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256})
 	}
 	t.matrices = matrices(ts, buf)
-	r := rangeOf(t.matrices)
-	if n := r.NonFinite; n > 0 {
+	if n := bound(ts, t.matrices); n > 0 {
 		free()
-		reason := fmt.Sprintf("%d of %d weights are %s", n, ts.Elements(), nonFinite(ts))
+		reason := fmt.Sprintf("%d of %d weights are NaN or infinite", n, ts.Elements())
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256, Reason: reason})
-	}
-	for i := range t.matrices {
-		t.matrices[i].Bounds = &r
 	}
 	l.seen[key] = true
 	return t, nil
 }
 
-func nonFinite(ts *TensorStatus) string {
-	if ts.DType == checkpoint.F64 {
-		return "NaN, infinite, or too large for float32, in which weights are quantized"
-	}
-	return "NaN or infinite"
-}
-
-// matrices returns the matrices of all layers of a tensor.
+// matrices returns the matrices of a tensor as it is stored: those of a convolution, or
+// all of a stack.
 func matrices(ts *TensorStatus, data []byte) []weights.Tensor {
 	l := &ts.Layers[0]
-	if l.Slices > 1 {
+	if l.Slices > 1 && kernelLast(ts.Shape) {
 		return weights.Slices(data, ts.Encoding, l.Rows, l.Cols, l.Slices)
 	}
-	return weights.Matrices(data, ts.Encoding, l.Rows, l.Cols, len(ts.Layers))
+	return weights.Matrices(data, ts.Encoding, l.Rows, l.Cols, int(ts.Elements())/(l.Rows*l.Cols))
 }
 
-// rangeOf returns the range of the weights of all matrices: they share the parameters of
-// a scheme.
-func rangeOf(matrices []weights.Tensor) quant.Range {
-	r := matrices[0].Range()
-	for i := range matrices[1:] {
-		r = r.Union(matrices[i+1].Range())
+// bound sets the ranges of the matrices of a tensor, and returns how many weights are not
+// finite. The matrices of a convolution share one range, and so the parameters of a
+// scheme; those of a stack have one each.
+func bound(ts *TensorStatus, matrices []weights.Tensor) (nonFinite int) {
+	inLayer := ts.Layers[0].Slices
+	for at := 0; at < len(matrices); at += inLayer {
+		r := matrices[at].Range()
+		for i := range matrices[at+1 : at+inLayer] {
+			r = r.Union(matrices[at+1+i].Range())
+		}
+		for i := range inLayer {
+			matrices[at+i].Bounds = &r
+		}
+		nonFinite += r.NonFinite
 	}
-	return r
+	return nonFinite
 }

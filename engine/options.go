@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/cblas"
@@ -18,23 +17,33 @@ import (
 type Options struct {
 	// Levels are the quantization levels to analyse, without repetition.
 	Levels []quant.Recipe
+	// Baseline is the level from which changes are measured, one of Levels; nil is the
+	// first of the levels that quantize nothing, in the order of tables.
+	Baseline quant.Recipe
 
 	// MinEvals and MaxEvals bound the number of eigenvalues of a layer, MaxN its
-	// larger dimension. 0 is no limit. The defaults are WeightWatcher's.
+	// larger dimension. 0 is no limit. MinEvals is 10 by default, as in WeightWatcher,
+	// the others 0.
 	MinEvals, MaxEvals, MaxN int
 
-	// Layers are globs (path.Match). A tensor is selected if one of them matches its
-	// name, with or without ".weight". If there are none, all tensors are selected.
+	// Layers are patterns, in which "*" stands for any text and "?" for any one byte. A
+	// layer is selected if one of them matches its long name or that of its tensor, with
+	// or without ".weight". If there are none, all are selected.
 	Layers []string
 	// Include and Exclude are layer types; an empty Include stands for all.
 	Include, Exclude []LayerType
-	// AllMatrices selects also what WeightWatcher leaves out: matrices whose names do
-	// not end in ".weight", and 3-D tensors.
-	AllMatrices bool
 	// QuantizeEmbeddings has embeddings quantized like other layers. By default they are
-	// only cast to float16, at every level, as in the study of linear layers that this
-	// project follows.
+	// the same at every level, as in the study of linear layers that this project follows:
+	// as they are stored if that is a level, and cast to float16 otherwise.
 	QuantizeEmbeddings bool
+	// KeepDuplicates gives every tensor rows of its own, those of tied weights and of
+	// repeated layers too. By default a tensor whose contents are those of another one is
+	// not counted again.
+	KeepDuplicates bool
+	// Compat has selection and rows as WeightWatcher has them: only tensors of two and four
+	// dimensions whose names end in ".weight", and spectra of weights after rounding to
+	// float32. See [Options.LikeWeightWatcher].
+	Compat bool
 
 	// DequantDType is the type that dequantized weights are rounded to;
 	// checkpoint.InvalidDType, the zero value, is the type of each tensor.
@@ -75,11 +84,20 @@ type Options struct {
 	Progress func(Progress)
 }
 
-// DefaultOptions returns the options of the published study: the levels fp16 and 8, 6,
-// 5, 4, 3 and 2 bits, with WeightWatcher's limits.
+// DefaultOptions returns the levels of the published study, fp16 and 8, 6, 5, 4, 3 and 2
+// bits, for every weight matrix of at least 10 eigenvalues. [Plan.DefaultLevels] has the
+// levels for checkpoints that are not float16.
 func DefaultOptions() Options {
 	levels, _ := quant.ParseList(DefaultLevels)
-	return Options{Levels: levels, MinEvals: 10, MaxEvals: 15000, MaxN: 50000}
+	return Options{Levels: levels, MinEvals: 10}
+}
+
+// LikeWeightWatcher changes the options to those of WeightWatcher 0.7.5.5: its selection,
+// its limits on sizes, its counting of repeated layers and tied weights, and weights after
+// rounding. What it writes for failed fits is up to package report.
+func (o *Options) LikeWeightWatcher() {
+	o.Compat, o.KeepDuplicates = true, true
+	o.MinEvals, o.MaxEvals, o.MaxN = 10, 15000, 50000
 }
 
 // DefaultLevels is the list of levels of [DefaultOptions].
@@ -89,6 +107,14 @@ const DefaultLevels = "fp16,8bit,6bit,5bit,4bit,3bit,2bit"
 func (o *Options) Validate() error {
 	if len(o.Levels) == 0 {
 		return fmt.Errorf("no quantization level is given")
+	}
+	return o.validate()
+}
+
+// validate is Validate without the demand for levels.
+func (o *Options) validate() error {
+	if o.Baseline != nil && !slices.Contains(o.Levels, o.Baseline) {
+		return fmt.Errorf("the baseline %s is not among the levels", o.Baseline.Name())
 	}
 	for i, l := range o.Levels {
 		if slices.Contains(o.Levels[:i], l) {
@@ -103,11 +129,6 @@ func (o *Options) Validate() error {
 	}
 	if o.MaxN > 0 && (o.MaxN < o.MaxEvals || o.MaxN < o.MinEvals) {
 		return fmt.Errorf("max-n %d is below max-evals %d or min-evals %d", o.MaxN, o.MaxEvals, o.MinEvals)
-	}
-	for _, g := range o.Layers {
-		if _, err := path.Match(g, ""); err != nil {
-			return fmt.Errorf("layer pattern %q: %v", g, err)
-		}
 	}
 	for _, t := range slices.Concat(o.Include, o.Exclude) {
 		if !slices.Contains(LayerTypes, t) {

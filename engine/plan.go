@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
@@ -19,12 +20,27 @@ const (
 // A TensorStatus accounts for one tensor of the checkpoint.
 type TensorStatus struct {
 	checkpoint.Tensor
+	Kind   Kind
 	Type   LayerType // empty if the tensor is no layer
 	Status Status
 	Reason string  // why it was skipped or refused
 	Layers []Layer // what is analysed of it
 	Bytes  int64   // estimate of the memory that one worker takes for it, besides the tensor
+	// Kept says why the levels leave the weights of the layers as they are; empty if they
+	// quantize them.
+	Kept string
+	// Flag is the flag of the command that would have the tensor analysed, or quantized;
+	// empty if there is none.
+	Flag string
+	// Chosen says that the user has left the tensor out, by name or type.
+	Chosen bool
+	// Duplicate says that the tensor has the contents of another one, in whose rows it is
+	// counted.
+	Duplicate bool
 }
+
+// Quantized reports whether the levels change the weights of the tensor.
+func (t *TensorStatus) Quantized() bool { return len(t.Layers) > 0 && t.Layers[0].Quantized }
 
 // A Plan says what is to be done with every tensor of a checkpoint. Nothing changes it
 // once it is made. It round-trips through JSON; a plan that was read takes the encodings
@@ -33,32 +49,41 @@ type Plan struct {
 	Tensors []TensorStatus // in natural order of names
 }
 
-// Describe plans the analysis of a checkpoint from its headers alone: no weight
-// is read. Duplicates of tensors and weights that are not finite show only when
+// Describe plans the analysis of a checkpoint from its headers, and config.json beside
+// them: no weight is read. opts need not have levels. Duplicates of tensors and weights that are not finite show only when
 // the weights are read.
 func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
-	if err := opts.Validate(); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
 	p := &Plan{}
 	id := 0
+	c := newClassifier(src.Path(), src.Tensors())
 	for _, t := range src.Tensors() {
-		ts := TensorStatus{Tensor: t, Status: Skipped}
-		layers, reason := split(&t, &opts)
-		ts.Reason = reason
-		if reason == "" {
-			ts.Status = Planned
-			ts.Type = layers[0].Type
-			ts.Layers = layers
-			for i := range layers {
-				layers[i].ID = id
-				id++
-			}
-			ts.Bytes = workerBytes(&layers[0], &opts)
+		ts := c.plan(&t, &opts)
+		for i := range ts.Layers {
+			ts.Layers[i].ID = id
+			id++
+		}
+		if len(ts.Layers) > 0 {
+			ts.Bytes = workerBytes(&ts.Layers[0], &opts)
 		}
 		p.Tensors = append(p.Tensors, ts)
 	}
 	return p, nil
+}
+
+// DefaultLevels returns the levels of the published study and, where some weights that are
+// analysed are not stored in float16, in front of them the weights as they are stored: the
+// level fp16 would change them.
+func (p *Plan) DefaultLevels() []quant.Recipe {
+	levels, _ := quant.ParseList(DefaultLevels)
+	for i := range p.Tensors {
+		if t := &p.Tensors[i]; t.Status == Planned && t.DType != checkpoint.F16 {
+			return append([]quant.Recipe{quant.Stored}, levels...)
+		}
+	}
+	return levels
 }
 
 // Layers returns all layers of the plan in order.

@@ -36,6 +36,10 @@ func Source(src checkpoint.Source) SourceInfo {
 	return SourceInfo{Path: src.Path(), Format: src.Format(), Files: src.Files()}
 }
 
+// Baseline returns the index of the level that changes are measured from, -1 if there is
+// none.
+func (r *Result) Baseline() int { return r.Options.baseline(r.Levels) }
+
 // Partial reports whether some tensor was refused or some row is missing.
 func (r *Result) Partial() bool {
 	return r.Interrupted || r.Count(Refused) > 0 || r.Count(Planned) > 0
@@ -57,8 +61,9 @@ func (r *Result) Count(s Status) int {
 // It settles what no row can say by itself: which tensors are duplicates of others, of
 // which the first in the order of the plan counts, the status of every tensor, and the
 // numbers of the layers that are in the tables. The plan and the rows stay as they are.
-func Merge(plan *Plan, levels []quant.Recipe, rows []Row, records []TensorRecord) ([]TensorStatus, [][]Row) {
-	m := merger{levels: levels, rows: map[rowKey]*Row{}, records: map[string]TensorRecord{}}
+// With opts.KeepDuplicates duplicates have the rows of the first.
+func Merge(plan *Plan, opts *Options, rows []Row, records []TensorRecord) ([]TensorStatus, [][]Row) {
+	m := merger{levels: opts.levels(), keep: opts.KeepDuplicates, rows: map[rowKey]*Row{}, records: map[string]TensorRecord{}}
 	for i := range rows {
 		r := &rows[i]
 		m.rows[rowKey{r.Layer.Tensor, r.Layer.Index, r.Level.Name()}] = r
@@ -78,6 +83,7 @@ type rowKey struct {
 
 type merger struct {
 	levels  []quant.Recipe
+	keep    bool // rows of duplicates
 	rows    map[rowKey]*Row
 	records map[string]TensorRecord
 }
@@ -89,13 +95,19 @@ func (m *merger) merge(plan *Plan) ([]TensorStatus, [][]Row) {
 	id := 0
 	for i := range plan.Tensors {
 		ts := plan.Tensors[i]
+		from := ts.Name // the tensor that has the rows
 		record, read := m.records[ts.Name]
 		if ts.Status == Planned && read && record.Reason == "" {
 			key := contentsOf(&ts, record.SHA256, m.levels)
-			if other, ok := first[key]; ok {
-				ts.Status, ts.Reason = Skipped, fmt.Sprintf("same weights as %q, which is analysed", other)
-			} else {
+			other, known := first[key]
+			switch {
+			case !known:
 				first[key] = ts.Name
+			case m.keep:
+				from, ts.Duplicate = other, true
+			default:
+				ts.Status, ts.Duplicate = Skipped, true
+				ts.Reason = fmt.Sprintf("same weights as %q, which is analysed", other)
 			}
 		}
 		if ts.Status == Skipped {
@@ -111,21 +123,22 @@ func (m *merger) merge(plan *Plan) ([]TensorStatus, [][]Row) {
 			ts.Layers[j].ID = id
 			id++
 		}
-		m.layers(&ts, tables)
+		m.layers(&ts, from, tables)
 		tensors[i] = ts
 	}
 	return tensors, tables
 }
 
-// layers adds the rows of the layers of a tensor to the tables and settles its status.
-func (m *merger) layers(ts *TensorStatus, tables [][]Row) {
+// layers adds the rows of the layers of a tensor, which stand under the name from, to the
+// tables and settles its status.
+func (m *merger) layers(ts *TensorStatus, from string, tables [][]Row) {
 	whole := ts.Status == Refused // by the loader, at every level
 	missing := false
 	for j := range ts.Layers {
 		l := &ts.Layers[j]
 		for k, level := range m.levels {
 			var row Row
-			switch r := m.rows[rowKey{ts.Name, j, level.Name()}]; {
+			switch r := m.rows[rowKey{from, l.Index, level.Name()}]; {
 			case whole:
 				row = refusedRow(l, level, RowRefused, ts.Reason)
 			case r != nil:

@@ -38,60 +38,90 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	if err != nil {
 		return sum, err
 	}
-	layers := map[string]*Layer{} // the first of each tensor to be quantized
+	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		if ts.Status == Planned && ts.Layers[0].Quantized {
-			layers[ts.Name] = &ts.Layers[0]
+			planned[ts.Name] = ts
 		}
 	}
 	sum.Files, err = w.Rewrite(ctx, out, checkpoint.RewriteOptions{
 		Overwrite: overwrite,
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {
-			if l := layers[t.Name]; l != nil {
-				return opts.outType(l)
+			if ts := planned[t.Name]; ts != nil {
+				return opts.outType(level, &ts.Layers[0])
 			}
 			return t.DType
 		},
 		Tensor: func(t *checkpoint.Tensor, stored []byte) ([]byte, error) {
-			l := layers[t.Name]
-			if l == nil {
+			ts := planned[t.Name]
+			if ts == nil {
 				sum.Copied++
 				return stored, nil
 			}
 			sum.Changed++
-			return requantize(t, l, stored, level, opts.outType(l))
+			return requantize(ts, stored, level, opts.outType(level, &ts.Layers[0]))
 		},
 	})
 	return sum, err
 }
 
-// requantize returns the stored form, in type out, of the dequantized weights of t, all
-// of them taken as one matrix of as many columns as those of its layer l.
-func requantize(t *checkpoint.Tensor, l *Layer, stored []byte, level quant.Recipe, out checkpoint.DType) ([]byte, error) {
-	w := &weights.Tensor{Data: stored, Encoding: t.Encoding, Rows: int(t.Elements()) / l.Cols, Cols: l.Cols}
-	scheme := level.For(l.target())
-	q, err := scheme.Fit(w, out)
-	if err != nil {
-		return nil, checkpoint.Unsupportedf("%w", err)
+// parts returns what a scheme is fitted to of a tensor, one after the other as they are
+// stored: each matrix of a stack, and else the whole.
+func parts(ts *TensorStatus, stored []byte) []weights.Tensor {
+	l := &ts.Layers[0]
+	if ts.Kind == KindMatrices {
+		return matrices(ts, stored)
+	}
+	return []weights.Tensor{{Data: stored, Encoding: ts.Encoding, Rows: int(ts.Elements()) / l.Cols, Cols: l.Cols}}
+}
+
+// requantize returns the stored form, in type out, of a tensor whose layers are quantized
+// and dequantized.
+func requantize(ts *TensorStatus, stored []byte, level quant.Recipe, out checkpoint.DType) ([]byte, error) {
+	quantized := map[int]bool{}
+	for i := range ts.Layers {
+		quantized[ts.Layers[i].Index] = true
 	}
 	_, size := out.Encoding().Block()
 	// In place where an element does not grow: a piece is decoded before its bytes are
 	// written over.
 	dst := stored
-	if need := int(t.Elements()) * size; need > len(stored) {
+	if need := int(ts.Elements()) * size; need > len(stored) {
 		dst = make([]byte, need)
 	}
+	scheme := level.For(ts.Layers[0].target())
 	var dequantized []float32
 	at := 0
-	w.Each(scheme.Granularity().Align(), func(p quant.Piece) {
-		if len(dequantized) < len(p.W) {
-			dequantized = make([]float32, len(p.W))
+	all := parts(ts, stored)
+	for i := range all {
+		w := &all[i]
+		var q quant.Quantizer
+		if quantized[i] {
+			var err error
+			if q, err = scheme.Fit(w, out); err != nil {
+				return nil, checkpoint.Unsupportedf("%w", err)
+			}
 		}
-		part := dequantized[:len(p.W)]
-		q.Dequantize(part, p)
-		out.Encode(dst[at*size:][:len(part)*size], part)
-		at += len(part)
-	})
+		if out == ts.DType && (q == nil || quant.Keeps(q, w.Encoding)) {
+			// The matrix stays as it is, where it is: the type and so the place are those
+			// of the stored one.
+			at += w.Rows * w.Cols
+			continue
+		}
+		w.Each(scheme.Granularity().Align(), func(p quant.Piece) {
+			if len(dequantized) < len(p.W) {
+				dequantized = make([]float32, len(p.W))
+			}
+			part := dequantized[:len(p.W)]
+			if q == nil {
+				copy(part, p.W)
+			} else {
+				q.Dequantize(part, p)
+			}
+			out.Encode(dst[at*size:][:len(part)*size], part)
+			at += len(part)
+		})
+	}
 	return dst[:at*size], nil
 }

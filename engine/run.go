@@ -102,6 +102,7 @@ func Run(ctx context.Context, src checkpoint.Source, plan *Plan, opts Options, s
 	if opts.measure != nil {
 		r.measure, r.relative = opts.measure, true
 	}
+	r.base = opts.baseline(r.levels)
 	err = r.analyze(ctx, tensors)
 
 	env := Env()
@@ -166,6 +167,7 @@ type run struct {
 	// measure computes the metrics, which ask for the baseline if they are relative.
 	measure  func(in *metric.Input) ([]float64, metric.Finding)
 	relative bool
+	base     int // index of the baseline among the levels, -1 if there is none
 
 	mu       sync.Mutex // guards what follows, and the sink
 	progress Progress
@@ -179,8 +181,9 @@ type task struct {
 	tensor *loaded
 	layer  int
 	level  int
-	// relative says that metrics ask for the spectrum of the baseline, level 0.
-	relative bool
+	// relative says that metrics ask for the spectrum of the baseline, and base that this
+	// is the task that has it.
+	relative, base bool
 }
 
 const allLevels = -1
@@ -251,15 +254,21 @@ func (r *run) tasks(t *loaded) []task {
 	var all []task
 	layers := t.status.Layers
 	t.baselines = make([]baseline, len(layers))
-	relative := r.relative && r.levels[0].Reference()
+	relative := r.relative && r.base >= 0
 	for j := range layers {
 		t.baselines[j].ready = make(chan struct{})
 		if !layers[j].Quantized {
-			all = append(all, task{t, j, allLevels, false})
+			all = append(all, task{t, j, allLevels, false, false})
 			continue
 		}
+		// The baseline comes first: those that wait for it must find it begun.
+		if relative {
+			all = append(all, task{t, j, r.base, true, true})
+		}
 		for k := range r.levels {
-			all = append(all, task{t, j, k, relative})
+			if !relative || k != r.base {
+				all = append(all, task{t, j, k, relative, false})
+			}
 		}
 	}
 	t.users.Store(int64(len(all)))
@@ -274,7 +283,7 @@ func (t task) baseline(in *metric.Input) *metric.Input {
 		return nil
 	}
 	b := &t.tensor.baselines[t.layer]
-	if t.level == 0 {
+	if t.base {
 		b.input = in.AsBaseline()
 		return nil
 	}
@@ -284,7 +293,7 @@ func (t task) baseline(in *metric.Input) *metric.Input {
 
 // done says that a task is finished, or will not be started.
 func (t task) done() {
-	if t.relative && t.level == 0 {
+	if t.base {
 		close(t.tensor.baselines[t.layer].ready)
 	}
 	t.tensor.done()

@@ -2,105 +2,140 @@ package engine
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// maxExperts bounds the layers that one tensor may become.
-const maxExperts = 1 << 16
+// maxStack bounds the layers that one tensor may become.
+const maxStack = 1 << 16
 
-// split returns the layers of a tensor, or the reason why it has none.
-func split(t *checkpoint.Tensor, opts *Options) ([]Layer, string) {
-	longName, isWeight := strings.CutSuffix(t.Name, ".weight")
-	l := Layer{LongName: longName, Tensor: t.Name, DType: t.DType, Slices: 1}
-	experts := 1
-	s := t.Shape
-	switch {
-	case slices.Contains(s, 0):
-		return nil, "has no elements"
-	case len(s) < 2:
-		return nil, "a vector or scalar (bias, norm)"
-	case t.Encoding == nil:
-		return nil, fmt.Sprintf("stored as %s, not a floating-point weight that can be read as it stands", t.StoredType())
-	case !isWeight && !opts.AllMatrices:
-		return nil, `name does not end in ".weight"; --all-matrices adds it`
-	case len(s) == 2:
-		l.Type, l.Rows, l.Cols = Dense, s[0], s[1]
-		if isEmbedding(longName) {
-			l.Type = Embedding
+// plan returns what is to be done with a tensor.
+func (c *classifier) plan(t *checkpoint.Tensor, opts *Options) TensorStatus {
+	ts := TensorStatus{Tensor: *t, Status: Skipped}
+	n := parseName(t.Name)
+	ts.Kind, ts.Reason = c.kind(t, &n)
+	if ts.Reason != "" {
+		return ts
+	}
+	if ts.Reason = compatReason(t, opts); ts.Reason != "" {
+		ts.Flag = "no --compat"
+		return ts
+	}
+	longName := strings.TrimSuffix(t.Name, ".weight")
+	typ, count, rows, cols, inLayer := layout(ts.Kind, t.Shape)
+	if count > maxStack {
+		ts.Reason = fmt.Sprintf("a stack of %d matrices, above %d", count, maxStack)
+		return ts
+	}
+	l := Layer{
+		LongName: longName, Type: typ, Tensor: t.Name, DType: t.DType, Rows: rows, Cols: cols, Slices: inLayer,
+		Quantized: typ != Embedding || opts.QuantizeEmbeddings,
+	}
+	if ts.Reason, ts.Flag = l.limit(opts); ts.Reason != "" {
+		return ts
+	}
+	for i := range count {
+		l.Index = i
+		if ts.Kind == KindMatrices {
+			l.LongName = fmt.Sprintf("%s[%d]", longName, i)
 		}
-	case len(s) == 4 && s[0]+s[1] >= s[2]+s[3]:
-		l.Type, l.Rows, l.Cols, l.Slices = Conv2D, s[0], s[1], s[2]*s[3]
-	case len(s) == 4:
-		return nil, "4-D with the kernel in front: not the layout of a convolution in this format"
-	case len(s) == 3 && !opts.AllMatrices:
-		return nil, "3-D; --all-matrices adds it"
-	case len(s) == 3 && isWeight && !strings.Contains(longName, "expert"):
-		l.Type, l.Rows, l.Cols, l.Slices = Conv1D, s[0], s[1], s[2]
-	case len(s) == 3 && s[0] > maxExperts:
-		return nil, fmt.Sprintf("3-D with %d slices, above %d", s[0], maxExperts)
-	case len(s) == 3:
-		l.Type, l.Rows, l.Cols, experts = Dense, s[1], s[2], s[0]
-	default:
-		return nil, fmt.Sprintf("%d-D: no matrix or convolution", len(s))
+		if opts.named(t.Name, longName, l.LongName) {
+			ts.Layers = append(ts.Layers, l)
+		}
 	}
-	l.Quantized = l.Type != Embedding || opts.QuantizeEmbeddings
-	if reason := filter(&l, t.Name, opts); reason != "" {
-		return nil, reason
+	if len(ts.Layers) == 0 {
+		ts.Reason, ts.Chosen = "matches no --layers pattern", true
+		return ts
 	}
-	if experts == 1 {
-		return []Layer{l}, ""
+	if ts.Reason = l.typeReason(opts); ts.Reason != "" {
+		ts.Layers, ts.Chosen = nil, true
+		return ts
 	}
-	layers := make([]Layer, experts)
-	for i := range layers {
-		layers[i] = l
-		layers[i].LongName = fmt.Sprintf("%s[%d]", longName, i)
-		layers[i].Index = i
+	ts.Status, ts.Type = Planned, typ
+	if !l.Quantized {
+		ts.Kept, ts.Flag = "a table of vectors, not a matrix that is multiplied", "--quantize-embeddings"
 	}
-	return layers, ""
+	return ts
 }
 
-// filter returns the reason why the options leave l out.
-func filter(l *Layer, name string, opts *Options) string {
-	if len(opts.Layers) > 0 && !slices.ContainsFunc(opts.Layers, func(g string) bool {
-		a, _ := path.Match(g, name)
-		b, _ := path.Match(g, l.LongName)
-		return a || b
-	}) {
-		return "matches no --layers pattern"
+// compatReason returns why WeightWatcher, which looks at names and ranks only, leaves a
+// tensor out.
+func compatReason(t *checkpoint.Tensor, opts *Options) string {
+	switch {
+	case !opts.Compat:
+	case !strings.HasSuffix(t.Name, ".weight"):
+		return `name does not end in ".weight", which WeightWatcher leaves out`
+	case len(t.Shape) != 2 && len(t.Shape) != 4:
+		return fmt.Sprintf("%d-D, which WeightWatcher leaves out", len(t.Shape))
 	}
+	return ""
+}
+
+// limit returns the reason why the limits leave l out, and the flag that would not.
+func (l *Layer) limit(opts *Options) (reason, flag string) {
+	switch evals := l.NumEvals(); {
+	case opts.MinEvals > 0 && evals < opts.MinEvals:
+		return fmt.Sprintf("%d eigenvalues, below --min-evals %d", evals, opts.MinEvals), "--min-evals 0"
+	case opts.MaxEvals > 0 && evals > opts.MaxEvals:
+		return fmt.Sprintf("%d eigenvalues, above --max-evals %d", evals, opts.MaxEvals), "--max-evals 0"
+	case opts.MaxN > 0 && l.N() > opts.MaxN:
+		return fmt.Sprintf("larger dimension %d, above --max-n %d", l.N(), opts.MaxN), "--max-n 0"
+	}
+	return "", ""
+}
+
+// typeReason returns the reason why the choice of types leaves l out.
+func (l *Layer) typeReason(opts *Options) string {
 	if len(opts.Include) > 0 && !slices.Contains(opts.Include, l.Type) {
 		return fmt.Sprintf("type %s is not in --include", l.Type)
 	}
 	if slices.Contains(opts.Exclude, l.Type) {
 		return fmt.Sprintf("type %s is in --exclude", l.Type)
 	}
-	switch evals := l.NumEvals(); {
-	case opts.MinEvals > 0 && evals < opts.MinEvals:
-		return fmt.Sprintf("%d eigenvalues, below --min-evals %d", evals, opts.MinEvals)
-	case opts.MaxEvals > 0 && evals > opts.MaxEvals:
-		return fmt.Sprintf("%d eigenvalues, above --max-evals %d", evals, opts.MaxEvals)
-	case opts.MaxN > 0 && l.N() > opts.MaxN:
-		return fmt.Sprintf("larger dimension %d, above --max-n %d", l.N(), opts.MaxN)
-	}
 	return ""
 }
 
-// isEmbedding reports whether a name says that its matrix is an embedding: token
-// or position tables, but not the output projection that GPT-NeoX calls
-// embed_out.
-func isEmbedding(longName string) bool {
-	for part := range strings.SplitSeq(strings.ToLower(longName), ".") {
-		switch {
-		case part == "embed_out":
-			return false
-		case strings.Contains(part, "embed"), strings.HasPrefix(part, "pos_emb"),
-			part == "wte", part == "wpe", part == "pos", part == "tok_emb":
-			return true
+// named reports whether one of the patterns matches one of the names of a layer.
+func (o *Options) named(names ...string) bool {
+	if len(o.Layers) == 0 {
+		return true
+	}
+	for _, pattern := range o.Layers {
+		for _, name := range names {
+			if matches(pattern, name) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// matches reports whether a pattern matches the whole of a name. In a pattern "*" stands
+// for any text, dots and slashes too, and "?" for any one byte; all else, brackets and
+// commas too, stands for itself, so that a name matches itself.
+func matches(pattern, name string) bool {
+	// star is the place behind the last "*" of the pattern, and retry where in the name
+	// it was last taken to end.
+	p, n, star, retry := 0, 0, -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			p++
+			star, retry = p, n
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0:
+			retry++
+			p, n = star, retry
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
 }

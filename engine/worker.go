@@ -30,22 +30,23 @@ func (w *worker) compute(t task) Row {
 func (w *worker) analyse(t task) Row {
 	r := w.run
 	layer := &t.tensor.status.Layers[t.layer]
-	level := quant.FP16
+	level := r.opts.unquantized()
 	if t.level != allLevels {
 		level = r.levels[t.level]
 	}
 	matrices := t.tensor.of(layer)
 	scheme := level.For(layer.target())
-	view := weights.View{Align: scheme.Granularity().Align(), Float: r.opts.floatGram}
+	out := r.opts.outType(level, layer)
+	view := weights.View{Align: scheme.Granularity().Align(), Float: r.opts.floatGram || r.opts.Compat && out.Bits() >= 32}
 	measured := make([]metric.Matrix, len(matrices))
 	// Each matrix is fitted by itself. What all of the tensor shares is its range.
 	for i := range matrices {
-		q, err := scheme.Fit(&matrices[i], r.opts.outType(layer))
+		q, err := scheme.Fit(&matrices[i], out)
 		if err != nil {
 			return refusedRow(layer, level, RowRefused, err.Error())
 		}
 		view.Quantizer = q
-		if layer.Quantized && view.Meter == nil {
+		if layer.Quantized && view.Meter == nil && level != quant.Stored {
 			view.Meter = quant.NewMeter(q)
 		}
 		sp, err := r.solver.Compute(&w.ws, weights.Matrix(&matrices[i], view, &w.buf))

@@ -19,10 +19,12 @@ import (
 
 // analysis is the command analyze and what its flags say.
 type analysis struct {
+	compatFlag
 	layerFlags
 	limitFlags
 	modelFlags
 	levelFlags
+	baselineFlag
 	dequantFlag
 	precisionFlag
 	computeFlags
@@ -31,7 +33,7 @@ type analysis struct {
 }
 
 func (a *analysis) groups() []flagGroup {
-	return []flagGroup{&a.layerFlags, &a.limitFlags, &a.modelFlags, &a.levelFlags, &a.dequantFlag, &a.precisionFlag, &a.computeFlags}
+	return []flagGroup{&a.compatFlag, &a.layerFlags, &a.limitFlags, &a.modelFlags, &a.levelFlags, &a.dequantFlag, &a.precisionFlag, &a.computeFlags}
 }
 
 func analyzeCommand() *ucli.Command {
@@ -43,20 +45,16 @@ func analyzeCommand() *ucli.Command {
 		Description: `Reads each tensor once, quantizes and dequantizes it at each level, computes all
 eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
 writes CSV tables, a report, pictures and run.json to the output folder.`,
-		Flags: slices.Concat(flagsOf(a.groups()...), []ucli.Flag{
+		Flags: slices.Concat(flagsOf(a.groups()...), a.baselineFlag.flags(), []ucli.Flag{
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Destination: &a.dir, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
 			&ucli.StringFlag{Name: "model-name", Destination: &a.name, Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
-		}, a.outputFlags.flags("'weightwatcher' writes and averages failed fits as -1, as the published study did")),
+		}, a.outputFlags.flags()),
 		Action: a.run,
 	}
 }
 
 func (a *analysis) run(c *ucli.Context) error {
 	t, arg, opts, err := begin(c, a.groups()...)
-	if err != nil {
-		return err
-	}
-	compat, err := a.compatible()
 	if err != nil {
 		return err
 	}
@@ -75,6 +73,18 @@ func (a *analysis) run(c *ucli.Context) error {
 	if err := checkSelection(plan); err != nil {
 		return err
 	}
+	if !a.given() {
+		opts.Levels = plan.DefaultLevels()
+	}
+	if err := a.baselineFlag.apply(&opts); err != nil {
+		return err
+	}
+	if err := opts.Validate(); err != nil {
+		return cli.Usagef("--baseline: %v", err)
+	}
+	if left := plan.LeftOut().String(); left != "" {
+		t.Warn("%s", cli.OneLine(left))
+	}
 	if a.dir == "" {
 		return cli.Usagef("--output-dir is empty")
 	}
@@ -85,7 +95,7 @@ func (a *analysis) run(c *ucli.Context) error {
 	if err := results.Check(a.dir); err != nil {
 		return err
 	}
-	store, err := results.Create(a.dir, engine.Source(src), plan, opts, results.Labels{Model: a.name, Compat: compat})
+	store, err := results.Create(a.dir, engine.Source(src), plan, opts, results.Labels{Model: a.name, Compat: a.compatible()})
 	if err != nil {
 		return err
 	}
@@ -129,7 +139,7 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 	for _, w := range res.Warnings {
 		t.Warn("%s", w)
 	}
-	opts := report.Options{Model: a.name, Compat: a.compat != "", Plots: !a.noPlots}
+	opts := report.Options{Model: a.name, Compat: a.compatible(), Plots: !a.noPlots}
 	var summaries []stats.Summary
 	if err := store.Publish(func(add results.Add) error {
 		summaries, err = report.Render(res, opts, add)
@@ -161,7 +171,7 @@ func unpublished(store *results.Writer, err error) error {
 func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.Summary) error {
 	var err error
 	if a.json {
-		err = printResultJSON(t.Out, res, summaries, a.name, a.compat != "")
+		err = printResultJSON(t.Out, res, summaries, a.name, a.compatible())
 	} else {
 		err = printComparison(t, summaries, res)
 	}
@@ -180,20 +190,28 @@ func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.
 }
 
 // checkSelection fails if there is nothing to analyse: an empty table would hide
-// that every tensor was skipped, and why.
+// that every tensor was skipped, and why. The reason named is the one of most weights.
 func checkSelection(plan *engine.Plan) error {
 	if len(plan.Layers()) > 0 {
 		return nil
 	}
-	count, most := map[string]int{}, ""
+	left := plan.LeftOut()
+	reason, hints := "none of them holds weights", []string{"wwq-fast describe lists every tensor with the reason"}
+	chosen := 0
 	for i := range plan.Tensors {
-		reason := plan.Tensors[i].Reason
-		if count[reason]++; count[reason] > count[most] {
-			most = reason
+		if plan.Tensors[i].Chosen {
+			chosen++
 		}
 	}
-	return &cli.HintedError{
-		Err:   fmt.Errorf("no layer to analyse: all %d tensors are skipped, %d of them because: %s", len(plan.Tensors), count[most], most),
-		Hints: []string{"wwq-fast describe lists every tensor with the reason"},
+	switch {
+	case len(left.Groups) > 0:
+		g := &left.Groups[0]
+		reason = fmt.Sprintf("%d of them, with %.0f %% of the parameters, because: %s", g.Tensors, 100*float64(g.Parameters)/float64(left.Parameters), g.Reason)
+		if g.Flag != "" {
+			hints = append([]string{g.Flag + " adds them"}, hints...)
+		}
+	case chosen > 0:
+		reason = fmt.Sprintf("%d of them because: the name matches no --layers pattern, or the type is left out", chosen)
 	}
+	return &cli.HintedError{Err: fmt.Errorf("no layer to analyse: all %d tensors are skipped, %s", len(plan.Tensors), reason), Hints: hints}
 }

@@ -14,7 +14,11 @@ import (
 )
 
 // comparison is the command compare and what its flags say.
-type comparison struct{ outputFlags }
+type comparison struct {
+	compatFlag
+	baselineFlag
+	outputFlags
+}
 
 func compareCommand() *ucli.Command {
 	x := &comparison{}
@@ -24,7 +28,7 @@ func compareCommand() *ucli.Command {
 		ArgsUsage: "[flags] RESULTS",
 		Description: `Reads run.json and the rows that it names, which hold every number of the run, and
 writes the tables, the report and the pictures as analyze does.`,
-		Flags:  x.outputFlags.flags("'weightwatcher' writes and averages failed fits as -1 (default: as the run did)"),
+		Flags:  append(flagsOf(&x.compatFlag, &x.baselineFlag), x.outputFlags.flags()...),
 		Action: x.run,
 	}
 }
@@ -38,8 +42,7 @@ func (x *comparison) run(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	compat, err := x.compatible()
-	if err != nil {
+	if err := x.check(); err != nil {
 		return err
 	}
 	run, res, err := results.Open(dir)
@@ -51,7 +54,13 @@ func (x *comparison) run(c *ucli.Context) error {
 	case err != nil:
 		return err
 	}
-	opts := report.Options{Model: run.ModelName, Compat: compat || run.Compat, Plots: !x.noPlots}
+	if err := x.baselineFlag.apply(&res.Options); err != nil {
+		return err
+	}
+	if err := res.Options.Validate(); err != nil {
+		return cli.Usagef("--baseline: %v", err)
+	}
+	opts := report.Options{Model: run.ModelName, Compat: x.compatible() || run.Compat, Plots: !x.noPlots}
 	var summaries []stats.Summary
 	if err := results.Publish(dir, func(add results.Add) error {
 		summaries, err = report.Render(res, opts, add)

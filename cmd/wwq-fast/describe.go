@@ -15,6 +15,7 @@ import (
 
 // description is the command describe and what its flags say.
 type description struct {
+	compatFlag
 	layerFlags
 	limitFlags
 	modelFlags
@@ -23,7 +24,7 @@ type description struct {
 }
 
 func (d *description) groups() []flagGroup {
-	return []flagGroup{&d.layerFlags, &d.limitFlags, &d.modelFlags, &d.precisionFlag}
+	return []flagGroup{&d.compatFlag, &d.layerFlags, &d.limitFlags, &d.modelFlags, &d.precisionFlag}
 }
 
 func describeCommand() *ucli.Command {
@@ -57,12 +58,12 @@ func (d *description) run(c *ucli.Context) error {
 		return printPlanJSON(t.Out, plan)
 	}
 	w := newTable(t)
-	w.AppendHeader(table.Row{"tensor", "dtype", "shape", "type", "N", "M", "eigenvalues", "status"})
+	w.AppendHeader(table.Row{"tensor", "dtype", "shape", "kind", "N", "M", "eigenvalues", "status"})
 	layers := 0
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		shape := strings.Trim(strings.ReplaceAll(fmt.Sprint(ts.Shape), " ", "x"), "[]")
-		row := table.Row{cli.OneLine(ts.Name), ts.StoredType(), shape, ts.Type}
+		row := table.Row{cli.OneLine(ts.Name), ts.StoredType(), shape, ts.Kind}
 		if ts.Status != engine.Planned {
 			w.AppendRow(append(row, "", "", "", "skipped: "+cli.OneLine(ts.Reason)))
 			continue
@@ -70,7 +71,7 @@ func (d *description) run(c *ucli.Context) error {
 		l := &ts.Layers[0]
 		status := "quantized, analysed"
 		if !l.Quantized {
-			status = "analysed, not quantized"
+			status = "analysed, not quantized: " + ts.Kept
 		}
 		if n := len(ts.Layers); n > 1 {
 			status += fmt.Sprintf(" as %d layers", n)
@@ -80,6 +81,9 @@ func (d *description) run(c *ucli.Context) error {
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
 		return err
+	}
+	if left := plan.LeftOut().String(); left != "" {
+		t.Warn("%s", cli.OneLine(left))
 	}
 	threads := runtime.GOMAXPROCS(0)
 	_, err = fmt.Fprintf(t.Out, "%d tensors, %d layers to analyse; about %s of memory on %d threads, %s on one\n",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -63,21 +64,34 @@ func begin(c *ucli.Context, groups ...flagGroup) (t *cli.Terminal, model string,
 
 // layerFlags choose layers by name, and say which are quantized.
 type layerFlags struct {
-	layers                          ucli.StringSlice
-	allMatrices, quantizeEmbeddings bool
+	layers                                          patterns
+	allMatrices, quantizeEmbeddings, keepDuplicates bool
 }
+
+// patterns are the values of a flag that repeats and is not split at commas, which names
+// may hold.
+type patterns []string
+
+func (p *patterns) Set(s string) error {
+	*p = append(*p, s)
+	return nil
+}
+
+func (p *patterns) String() string { return strings.Join(*p, " ") }
 
 func (f *layerFlags) flags() []ucli.Flag {
 	const category = "layers"
 	return []ucli.Flag{
-		&ucli.StringSliceFlag{Name: "layers", Destination: &f.layers, Usage: "only tensors whose names match one of these `GLOBS`, such as 'model.layers.0.*'", Category: category},
-		&ucli.BoolFlag{Name: "all-matrices", Destination: &f.allMatrices, Usage: "also matrices whose names do not end in .weight, and 3-D tensors", Category: category},
+		&ucli.GenericFlag{Name: "layers", Value: &f.layers, DefaultText: "all", Usage: "only layers whose names match a `PATTERN`, such as 'model.layers.0.*': * is any text, all else is itself; the flag repeats", Category: category},
+		&ucli.BoolFlag{Name: "all-matrices", Destination: &f.allMatrices, Hidden: true, Usage: "accepted for old scripts: every weight matrix is analysed", Category: category},
+		&ucli.BoolFlag{Name: "keep-duplicates", Destination: &f.keepDuplicates, Usage: "count tied weights and repeated layers as often as they are stored", Category: category},
 		&ucli.BoolFlag{Name: "quantize-embeddings", Destination: &f.quantizeEmbeddings, Usage: "quantize embeddings too", Category: category},
 	}
 }
 
 func (f *layerFlags) apply(o *engine.Options) error {
-	o.Layers, o.AllMatrices, o.QuantizeEmbeddings = f.layers.Value(), f.allMatrices, f.quantizeEmbeddings
+	o.Layers, o.QuantizeEmbeddings = f.layers, f.quantizeEmbeddings
+	o.KeepDuplicates = o.KeepDuplicates || f.keepDuplicates
 	return nil
 }
 
@@ -89,18 +103,27 @@ type limitFlags struct {
 
 func (f *limitFlags) flags() []ucli.Flag {
 	const category = "layers"
-	d := engine.DefaultOptions()
 	return []ucli.Flag{
-		&ucli.StringSliceFlag{Name: "include", Destination: &f.include, Usage: "only these `TYPES`: dense, conv1d, conv2d, embedding", Category: category},
+		&ucli.StringSliceFlag{Name: "include", Destination: &f.include, Usage: "only these `TYPES`: dense, conv1d, conv2d, conv3d, embedding", Category: category},
 		&ucli.StringSliceFlag{Name: "exclude", Destination: &f.exclude, Usage: "not these `TYPES`", Category: category},
-		&ucli.IntFlag{Name: "min-evals", Destination: &f.minEvals, Value: d.MinEvals, Usage: "least `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
-		&ucli.IntFlag{Name: "max-evals", Destination: &f.maxEvals, Value: d.MaxEvals, Usage: "largest `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
-		&ucli.IntFlag{Name: "max-n", Aliases: []string{"max-N"}, Destination: &f.maxN, Value: d.MaxN, Usage: "largest larger `DIMENSION` of a layer; 0 is no limit", Category: category},
+		&ucli.IntFlag{Name: "min-evals", Destination: &f.minEvals, Value: notSet, DefaultText: "10", Usage: "least `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
+		&ucli.IntFlag{Name: "max-evals", Destination: &f.maxEvals, Value: notSet, DefaultText: "no limit", Usage: "largest `NUMBER` of eigenvalues of a layer; 0 is no limit", Category: category},
+		&ucli.IntFlag{Name: "max-n", Aliases: []string{"max-N"}, Destination: &f.maxN, Value: notSet, DefaultText: "no limit", Usage: "largest larger `DIMENSION` of a layer; 0 is no limit", Category: category},
 	}
 }
 
+// notSet is the value of a limit that was not given.
+const notSet = math.MinInt
+
 func (f *limitFlags) apply(o *engine.Options) error {
-	o.MinEvals, o.MaxEvals, o.MaxN = f.minEvals, f.maxEvals, f.maxN
+	for _, limit := range []struct {
+		flag   int
+		option *int
+	}{{f.minEvals, &o.MinEvals}, {f.maxEvals, &o.MaxEvals}, {f.maxN, &o.MaxN}} {
+		if limit.flag != notSet {
+			*limit.option = limit.flag
+		}
+	}
 	for _, t := range f.include.Value() {
 		o.Include = append(o.Include, engine.LayerType(t))
 	}
@@ -138,16 +161,70 @@ type levelFlags struct{ quantizations string }
 
 func (f *levelFlags) flags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "quantizations", Aliases: []string{"q"}, Destination: &f.quantizations, Value: engine.DefaultLevels,
-			Usage: "`LEVELS`: fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on", Category: "quantization"},
+		&ucli.StringFlag{Name: "quantizations", Aliases: []string{"q"}, Destination: &f.quantizations, DefaultText: engine.DefaultLevels + ", after stored if some weights are not float16",
+			Usage: "`LEVELS`: stored, fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on", Category: "quantization"},
 	}
 }
 
+// given reports whether levels were named.
+func (f *levelFlags) given() bool { return f.quantizations != "" }
+
 func (f *levelFlags) apply(o *engine.Options) (err error) {
+	if !f.given() {
+		return nil
+	}
 	if o.Levels, err = quant.ParseList(f.quantizations); err != nil {
 		return cli.Usagef("--quantizations: %v", err)
 	}
 	return nil
+}
+
+// baselineFlag says which level changes are measured from.
+type baselineFlag struct{ level string }
+
+func (f *baselineFlag) flags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "baseline", Destination: &f.level, DefaultText: "the first that quantizes nothing",
+			Usage: "`LEVEL` from which changes are measured", Category: "quantization"},
+	}
+}
+
+func (f *baselineFlag) apply(o *engine.Options) (err error) {
+	if f.level == "" {
+		return nil
+	}
+	if o.Baseline, err = quant.Parse(f.level); err != nil {
+		return cli.Usagef("--baseline: %v", err)
+	}
+	return nil
+}
+
+// compatFlag asks for what another tool does.
+type compatFlag struct{ compat string }
+
+func (f *compatFlag) flags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "compat", Destination: &f.compat, Category: "output",
+			Usage: "`TOOL` to follow: weightwatcher selects layers, counts ties and writes failed fits as WeightWatcher does (docs/SCRIPTING.md)"},
+	}
+}
+
+// compatible reports whether WeightWatcher is to be followed.
+func (f *compatFlag) compatible() bool { return f.compat != "" }
+
+func (f *compatFlag) check() error {
+	if !slices.Contains([]string{"", "weightwatcher"}, f.compat) {
+		return cli.Usagef("--compat %q: only weightwatcher is known", f.compat)
+	}
+	return nil
+}
+
+// apply comes before the limits, which may be given beside it.
+func (f *compatFlag) apply(o *engine.Options) error {
+	if f.compatible() {
+		o.LikeWeightWatcher()
+	}
+	return f.check()
 }
 
 // dequantFlag says what dequantized weights are rounded to.
@@ -229,24 +306,12 @@ func (f *computeFlags) apply(o *engine.Options) (err error) {
 const backendHint = "twostage, shim and netlib need a build with cgo, accelerate one on macOS; MKL and BLIS take the place of OpenBLAS in builds with -tags wwq_mkl or wwq_blas"
 
 // outputFlags say how results are written.
-type outputFlags struct {
-	compat        string
-	noPlots, json bool
-}
+type outputFlags struct{ noPlots, json bool }
 
-func (f *outputFlags) flags(compatUsage string) []ucli.Flag {
+func (f *outputFlags) flags() []ucli.Flag {
 	const category = "output"
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "compat", Destination: &f.compat, Usage: compatUsage, Category: category},
 		&ucli.BoolFlag{Name: "no-plots", Destination: &f.noPlots, Usage: "do not draw pictures", Category: category},
 		&ucli.BoolFlag{Name: "json", Destination: &f.json, Usage: "JSON Lines on standard output instead of the table", Category: category},
 	}
-}
-
-// compatible reports whether tables are to have what WeightWatcher writes.
-func (f *outputFlags) compatible() (bool, error) {
-	if !slices.Contains([]string{"", "weightwatcher"}, f.compat) {
-		return false, cli.Usagef("--compat %q: only weightwatcher is known", f.compat)
-	}
-	return f.compat != "", nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,26 +34,36 @@ func newTable(t *cli.Terminal) table.Writer {
 
 // printComparison prints one line a level, and one on the run.
 func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Result) error {
+	if res.Interrupted {
+		if _, err := fmt.Fprintln(t.Out, report.Interrupted); err != nil {
+			return err
+		}
+	}
 	w := newTable(t)
-	w.AppendHeader(table.Row{"level", "layers", "failed", "mean α", "std", "median", "min", "max", "change", "α<2", "2–6", "α>6", "α̂", "corr.", "rank corr."})
+	w.AppendHeader(table.Row{"level", "layers", "failed", "mean α", "std", "median", "min", "max", "change", "med. change", "xmin?", "α<2", "2–6", "α>6", "α̂", "corr.", "rank corr."})
 	var right []table.ColumnConfig
-	for i := 2; i <= 15; i++ {
+	for i := 2; i <= 17; i++ {
 		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	w.SetColumnConfigs(right)
 	for i := range summaries {
 		s := &summaries[i]
-		change := "–"
-		if !math.IsNaN(s.MeanChange) && !s.Level.Reference() {
-			change = fmt.Sprintf("%+.2f %%", 100*s.MeanChange)
+		change, median := "–", "–"
+		if i != res.Baseline() {
+			change, median = changeCell(s.MeanChange), changeCell(s.MedianChange)
 		}
 		w.AppendRow(table.Row{
 			s.Level.Name(), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
-			change, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
+			change, median, s.Undetermined, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
 		})
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
 		return err
+	}
+	for _, remark := range report.Remarks(res, summaries) {
+		if _, err := fmt.Fprintln(t.Out, cli.OneLine(remark)); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Fprintf(t.Out, "%d tensors: %d analysed, %d refused, %d skipped; %.2f s on %d threads, eigenvalues by %s%s\n",
 		len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped),
@@ -65,6 +76,14 @@ func kernels(e *engine.Environment) string {
 		return ""
 	}
 	return fmt.Sprintf(" (%s, %s kernels)", e.Library.Library, e.Library.Core)
+}
+
+// changeCell formats a relative change, which may not exist.
+func changeCell(x float64) string {
+	if math.IsNaN(x) {
+		return "–"
+	}
+	return fmt.Sprintf("%+.2f %%", 100*x)
 }
 
 func cell(x float64) string { return numberCell("%.3f", x) }
@@ -130,7 +149,7 @@ func printResultJSON(w io.Writer, res *engine.Result, summaries []stats.Summary,
 // layer writes a row: the columns of its tables.
 func (j *jsonLines) layer(r *engine.Row, of *report.Context) {
 	fields := report.Fields(metric.Results, r, of)
-	if r.Computed() && r.Layer.Quantized {
+	if report.Measured(r) {
 		maps.Copy(fields, report.Fields(metric.Errors, r, of))
 	}
 	j.line("layer", fields)
@@ -140,6 +159,7 @@ func (j *jsonLines) tensor(t *engine.TensorStatus) {
 	j.line("tensor", map[string]any{
 		"name": t.Name, "dtype": t.StoredType(), "shape": append([]int{}, t.Shape...), "file": t.File,
 		"layer_type": t.Type, "status": t.Status, "reason": t.Reason, "layers": len(t.Layers),
+		"kind": t.Kind, "quantized": t.Quantized(), "not_quantized_reason": cmp.Or(t.Kept, t.Reason),
 	})
 }
 

@@ -31,9 +31,10 @@ func validateCommand() *ucli.Command {
 		Name:      "validate",
 		Usage:     "check the quantizer against what theory says of its errors",
 		ArgsUsage: "[flags] [MODEL]",
-		Description: `For each level: no more values than it has, no error above half a step, and errors
-spread evenly over a step (root mean square 1/sqrt(12) = 0.289 steps) where the weights
-spread over many. Without MODEL, on synthetic weights.`,
+		Description: `For each level: no more values than it has, no error above half a step, and every
+weight as the definition of the level has it. A note says where errors are not spread
+evenly over a step (root mean square 1/sqrt(12) = 0.289 steps), as those of weights on a
+grid, with heavy tails, or few, are. Without MODEL, on synthetic weights.`,
 		Flags:  flagsOf(v.groups()...),
 		Action: v.run,
 	}
@@ -75,6 +76,9 @@ func (v *validation) run(c *ucli.Context) error {
 	for i := range checks {
 		k := &checks[i]
 		verdict := "pass"
+		if k.Note != "" {
+			verdict += "; " + k.Note
+		}
 		if !k.Passed() {
 			verdict = "FAIL: " + strings.Join(k.Failures, "; ")
 			failed++

@@ -32,7 +32,7 @@ func (castF16) Values() int { return 1<<16 - 2*(1<<10) - 1 }
 
 func (castF16) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 	r := w.Range()
-	if r.NonFinite == 0 && r.AbsMax() > maxF16 {
+	if r.NonFinite == 0 && r.Beyond == "" && r.AbsMax() > maxF16 {
 		return nil, fmt.Errorf("largest weight %g, float16 ends at 65504: %w", r.AbsMax(), ErrOverflow)
 	}
 	if err := checkRange(r, out); err != nil {

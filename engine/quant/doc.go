@@ -8,7 +8,7 @@
 //
 // # Schemes
 //
-// fp16 is a cast to float16. The b-bit schemes are uniform over the whole tensor,
+// stored leaves weights as they are. fp16 is a cast to float16. The b-bit schemes are uniform over the whole tensor,
 // computed in float32, round half to even:
 //
 //	8bit       s = max|w| / (2^(b-1)-1);  q = clamp(round(w/s), ±(2^(b-1)-1));  w' = q*s

@@ -72,6 +72,7 @@ var families = []struct {
 	names string // for errors
 	parse func(name string) (Recipe, error)
 }{
+	{"stored", parseStored},
 	{"fp16", parseCast},
 	{fmt.Sprintf("%dbit to %dbit, and %dbit-asym to %dbit-asym", MinBits, MaxBits, MinBits, MaxBits), parseUniform},
 }

@@ -1,6 +1,7 @@
 package quant
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -119,6 +120,27 @@ type Stepped interface {
 	Step() float32
 }
 
+// A Defined quantizer can say by its definition what becomes of a weight, one operation
+// after the other. It is slow, and what fast loops are held to.
+type Defined interface {
+	Quantizer
+	Define(w float32) float32
+}
+
+// A Keeper is a quantizer that may leave weights exactly as they are stored.
+type Keeper interface {
+	Quantizer
+	// Keeps reports whether it does for weights stored in an encoding.
+	Keeps(stored checkpoint.Encoding) bool
+}
+
+// Keeps reports whether q leaves weights that are stored in an encoding exactly as they
+// are, also where float32 cannot hold them.
+func Keeps(q Quantizer, stored checkpoint.Encoding) bool {
+	k, ok := q.(Keeper)
+	return ok && k.Keeps(stored)
+}
+
 // A Rounded quantizer says how its values were rounded after they were computed.
 type Rounded interface {
 	Quantizer
@@ -142,17 +164,23 @@ type Range struct {
 	// NonFinite counts NaN and infinite values. Min and Max are taken over the
 	// finite ones and are both 0 if there is none.
 	NonFinite int
+	// Beyond says in words why float32, in which weights are quantized, cannot hold
+	// them; it is empty if float32 can.
+	Beyond string
 }
 
 // RangeOf returns the range of x.
-func RangeOf(x []float32) Range { return Range(kernel.FindRange(x)) }
+func RangeOf(x []float32) Range {
+	r := kernel.FindRange(x)
+	return Range{Min: r.Min, Max: r.Max, NonFinite: r.NonFinite}
+}
 
 // AbsMax returns the largest magnitude in the range.
 func (r Range) AbsMax() float32 { return max(-r.Min, r.Max) }
 
 // Union returns the range of two parts together.
 func (r Range) Union(o Range) Range {
-	return Range{Min: min(r.Min, o.Min), Max: max(r.Max, o.Max), NonFinite: r.NonFinite + o.NonFinite}
+	return Range{Min: min(r.Min, o.Min), Max: max(r.Max, o.Max), NonFinite: r.NonFinite + o.NonFinite, Beyond: cmp.Or(r.Beyond, o.Beyond)}
 }
 
 // The largest float32 numbers that round to a finite float16 and bfloat16: one
@@ -182,6 +210,9 @@ func checkRange(r Range, out checkpoint.DType) error {
 	if r.NonFinite > 0 {
 		return fmt.Errorf("%d weights are NaN or infinite", r.NonFinite)
 	}
+	if r.Beyond != "" {
+		return fmt.Errorf("%s: %w", r.Beyond, ErrOverflow)
+	}
 	if r.AbsMax() > largest(out) {
 		return fmt.Errorf("largest weight %g does not fit %v: %w", r.AbsMax(), out, ErrOverflow)
 	}
@@ -197,5 +228,7 @@ func (q keep) Dequantize(dst []float32, p Piece) {
 }
 
 func (keep) Step() float32 { return 0 }
+
+func (q keep) Keeps(stored checkpoint.Encoding) bool { return stored == q.out.Encoding() }
 
 func (q keep) Rounding() float64 { return q.out.Rounding() }

@@ -12,6 +12,7 @@ import (
 // result given stays as it is.
 func Compatible(res *engine.Result) *engine.Result {
 	out := *res
+	out.Options.Compat = true
 	out.Rows = make([][]engine.Row, len(res.Rows))
 	for k := range res.Rows {
 		out.Rows[k] = slices.Clone(res.Rows[k])

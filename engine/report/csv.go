@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/csv"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/wwq-fast/wwq-fast/engine"
@@ -37,12 +38,15 @@ func WriteCSV(w io.Writer, table metric.Table, rows []engine.Row, of *Context) e
 	return out.Error()
 }
 
+// Measured reports whether a row has errors of quantization.
+func Measured(r *engine.Row) bool { return !math.IsNaN(r.Get("mse")) }
+
 // quantized returns the rows of all levels whose weights were quantized.
 func quantized(res *engine.Result) []engine.Row {
 	var rows []engine.Row
 	for k := range res.Rows {
 		for _, r := range res.Rows[k] {
-			if r.Computed() && r.Layer.Quantized {
+			if Measured(&r) {
 				rows = append(rows, r)
 			}
 		}
@@ -64,7 +68,7 @@ var comparison = []comparisonColumn{
 	{"quantization", metric.Text, func(s *stats.Summary) any { return s.Level.Name() },
 		"Name of the level."},
 	{"num_layers", metric.Count, func(s *stats.Summary) any { return s.Layers },
-		"Number of layers that were reached."},
+		"Number of layers that were reached, those that are not quantized too."},
 	{"alpha_mean", metric.Number, func(s *stats.Summary) any { return s.Mean },
 		"Mean of alpha, over the layers that have one; so are all statistics of alpha here."},
 	{"alpha_std", metric.Number, func(s *stats.Summary) any { return s.Std },
@@ -91,12 +95,28 @@ var comparison = []comparisonColumn{
 		"Spearman's rank correlation, of the same numbers."},
 	{"num_failed", metric.Count, func(s *stats.Summary) any { return s.Failed },
 		"Number of layers without alpha, or with -1 in its place (--compat weightwatcher)."},
+	{"num_unquantized", metric.Count, func(s *stats.Summary) any { return s.Unquantized },
+		"Number of layers that are not quantized, which are in num_layers and in no other number here."},
+	{"num_undetermined", metric.Count, func(s *stats.Summary) any { return s.Undetermined },
+		"Number of layers whose alpha might as well be alpha_other: other_gap is below 0.005."},
+	{"num_short", metric.Count, func(s *stats.Summary) any { return s.Short },
+		"Number of layers with alpha and fewer than 50 eigenvalues."},
+	{"num_paired", metric.Count, func(s *stats.Summary) any { return s.Paired },
+		"Number of layers with alpha at this level and at the baseline, of which the changes and correlations are."},
+	{"mean_change", metric.Number, func(s *stats.Summary) any { return s.MeanChange },
+		"Relative change of the mean of alpha from the baseline, over the paired layers."},
+	{"median_change", metric.Number, func(s *stats.Summary) any { return s.MedianChange },
+		"Median of the relative changes of alpha of the paired layers."},
+	{"largest_layer", metric.Text, func(s *stats.Summary) any { return s.LargestName() },
+		"The layer that moves mean_change most."},
+	{"mean_change_without", metric.Number, func(s *stats.Summary) any { return s.WithoutLargest },
+		"mean_change without that layer."},
 }
 
 // ComparisonFields returns the columns of the comparison for one level, by name: strings,
 // integers and numbers, which may be NaN or infinite.
 func ComparisonFields(s *stats.Summary) map[string]any {
-	fields := map[string]any{"mean_change": s.MeanChange}
+	fields := map[string]any{}
 	for _, c := range comparison {
 		fields[c.name] = c.cell(s)
 	}
@@ -117,7 +137,7 @@ func WriteComparisonCSV(w io.Writer, summaries []stats.Summary) error {
 		for j, c := range comparison {
 			switch v := c.cell(&summaries[i]).(type) {
 			case string:
-				line[j] = v
+				line[j] = escape(v)
 			case int:
 				line[j] = strconv.Itoa(v)
 			case float64:

@@ -25,7 +25,7 @@ func plotted(t *testing.T, levels map[string][]float64, order ...string) *plotDa
 		}
 		var rows []engine.Row
 		for i, a := range levels[level] {
-			r := engine.Row{Layer: &engine.Layer{ID: i, LongName: fmt.Sprint("layer", i)}, Level: recipe, Status: engine.RowSuccess, Values: metric.None()}
+			r := engine.Row{Layer: &engine.Layer{Quantized: true, ID: i, LongName: fmt.Sprint("layer", i)}, Level: recipe, Status: engine.RowSuccess, Values: metric.None()}
 			r.Set("alpha", a)
 			r.Set("log_norm", 2*a)
 			r.Set("log_spectral_norm", 3*a)

@@ -55,7 +55,7 @@ func handMade() *engine.Result {
 		Options: engine.Options{
 			Levels: []quant.Recipe{quant.FP16, sym, asym}, MinEvals: 11, MaxEvals: 222, MaxN: 3333,
 			Layers: []string{"model.*", "*"}, Include: []engine.LayerType{engine.Dense, engine.Conv2D, engine.Embedding},
-			Exclude: []engine.LayerType{engine.Conv1D}, AllMatrices: true, DequantDType: checkpoint.BF16, Precision: spectrum.Single,
+			Exclude: []engine.LayerType{engine.Conv1D}, KeepDuplicates: true, DequantDType: checkpoint.BF16, Precision: spectrum.Single,
 		},
 		Levels: []quant.Recipe{quant.FP16, sym, asym},
 		Outcome: engine.Outcome{

@@ -40,9 +40,6 @@ func (p printer) provenance(res *engine.Result) {
 		p.line("%d with eigenvalues in float32, of full rank beyond their error (--precision single)", n)
 	}
 	p.line("check: sum of eigenvalues against squared Frobenius norm, largest relative error %.1e", trace)
-	if res.Interrupted {
-		p.line("The run was INTERRUPTED: tables hold what was finished.")
-	}
 	for _, w := range res.Warnings {
 		p.line("note: %s", w)
 	}
@@ -63,7 +60,7 @@ func (p printer) tensors(d *data) {
 		}
 	}
 	if kept > 0 {
-		p.line("%d layers are embeddings, not quantized: the same at every level", kept)
+		p.line("%d layers are tables of vectors, not quantized: the same at every level", kept)
 	}
 	for _, status := range []engine.Status{engine.Refused, engine.Planned} {
 		for i := range res.Tensors {

@@ -24,10 +24,10 @@ func TestExpectation(t *testing.T) {
 		change float64
 		want   string
 	}{
-		{"8bit", 0.01, "1 to 5 % (within)"}, {"8bit", -0.05, "1 to 5 % (within)"},
-		{"8bit", 0.0099, "1 to 5 % (outside: 0.99 %)"}, {"8bit", 0.0501, "1 to 5 % (outside: 5.01 %)"},
-		{"4bit", 0.15, "5 to 15 % (within)"}, {"2bit", 0.21, "above 20 % (within)"},
-		{"2bit", -0.2, "above 20 % (outside: 20.00 %)"}, {"3bit", 0.1, "-"}, {"4bit-asym", 0.1, "-"},
+		{"8bit", 0.01, "1 to 5 %: found"}, {"8bit", -0.05, "1 to 5 %: found"},
+		{"8bit", 0.0099, "1 to 5 %: not found (0.99 %)"}, {"8bit", 0.0501, "1 to 5 %: not found (5.01 %)"},
+		{"4bit", 0.15, "5 to 15 %: found"}, {"2bit", 0.21, "above 20 %: found"},
+		{"2bit", -0.2, "above 20 %: not found (20.00 %)"}, {"3bit", 0.1, "-"}, {"4bit-asym", 0.1, "-"},
 	} {
 		level, err := quant.Parse(tc.level)
 		if err != nil {

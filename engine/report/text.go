@@ -45,6 +45,12 @@ func writeText(w io.Writer, d *data) error {
 	p.line("QUANTIZATION AND WEIGHT SPECTRA")
 	p.line("%s", rule)
 	p.line("Model: %s", d.opts.Model)
+	if d.res.Interrupted {
+		p.line("%s.", Interrupted)
+	}
+	if left := d.res.LeftOut().String(); left != "" {
+		p.line("Left out: %s.", left)
+	}
 	if d.opts.Compat {
 		p.line("Failed fits are written and averaged as -1, as WeightWatcher does (--compat weightwatcher).")
 	}
@@ -52,7 +58,11 @@ func writeText(w io.Writer, d *data) error {
 	for i := range d.summaries {
 		p.summary(&d.summaries[i], d.opts.Compat)
 	}
-	p.section("COMPARISON TO FP16 BASELINE")
+	if base := d.res.Baseline(); base >= 0 {
+		p.section("CHANGES FROM " + strings.ToUpper(d.res.Levels[base].Name()))
+	} else {
+		p.section("CHANGES")
+	}
 	p.comparison(d)
 	p.section("HOW IT WAS COMPUTED")
 	p.provenance(d.res)
@@ -65,6 +75,9 @@ func writeText(w io.Writer, d *data) error {
 func (p printer) summary(s *stats.Summary, compat bool) {
 	p.line("\n%s", s.Level.Name())
 	p.line("  layers            %d", s.Layers)
+	if s.Unquantized > 0 {
+		p.line("  not quantized     %d (in none of these numbers)", s.Unquantized)
+	}
 	if s.Failed > 0 && compat {
 		p.line("  failed fits       %d (counted as -1)", s.Failed)
 	} else if s.Failed > 0 {
@@ -74,31 +87,40 @@ func (p printer) summary(s *stats.Summary, compat bool) {
 	p.line("  standard dev.     %s", fixed(s.Std))
 	p.line("  median            %s", fixed(s.Median))
 	p.line("  range             %s to %s", fixed(s.Min), fixed(s.Max))
-	p.line("  2 <= alpha <= 6   %d (%s)", s.Optimal, percent(s.Optimal, s.Layers))
+	p.line("  2 <= alpha <= 6   %d (%s)", s.Optimal, percent(s.Optimal, s.Layers-s.Unquantized))
 	p.line("  alpha < 2         %d", s.Below)
 	p.line("  alpha > 6         %d", s.Above)
 	p.line("  alpha-hat         %s", fixed(s.AlphaHat))
+	if s.Undetermined > 0 {
+		p.line("  undetermined      %d (another tail fits as well, see warning)", s.Undetermined)
+	}
+	if s.Short > 0 {
+		p.line("  short spectra     %d (fewer than %d eigenvalues)", s.Short, stats.ShortSpectrum)
+	}
 }
 
 func (p printer) comparison(d *data) {
-	base := stats.Baseline(d.res.Levels)
+	base := d.res.Baseline()
 	if base < 0 {
-		p.line("The fp16 level was not analysed: there is no baseline.")
+		p.line("No level that quantizes nothing was analysed, and none was named: there is no baseline.")
 		return
 	}
-	p.line("%-10s %12s %12s %12s %10s %10s  %s", "level", "mean", "median", "change", "Pearson", "Spearman", "expected change of the mean")
+	p.line("%-10s %6s %12s %12s %10s %10s  %s", "level", "layers", "mean", "median", "Pearson", "Spearman", "announced change of the mean")
 	for i := range d.summaries {
 		s := &d.summaries[i]
 		if i == base {
 			continue
 		}
-		p.line("%-10s %12s %12s %12s %10s %10s  %s", s.Level.Name(), signed(s.MeanChange), signed(s.MedianChange),
-			fixed(s.Mean-d.summaries[base].Mean), fixed(s.Pearson), fixed(s.Spearman), expectation(s))
+		p.line("%-10s %6d %12s %12s %10s %10s  %s", s.Level.Name(), s.Paired, signed(s.MeanChange), signed(s.MedianChange),
+			fixed(s.Pearson), fixed(s.Spearman), expectation(s))
 	}
-	p.line("\nmean, median: relative change of the mean and the median of alpha; change: of the mean,")
-	p.line("absolute; correlations of alpha over layers, joined by name. The expected ranges are")
-	p.line("those that the published study announced for per-tensor rounding. No uncertainty")
-	p.line("is attached to these changes; a few large exponents move a mean, not a median.")
+	p.line("\nlayers: those that are quantized and have an exponent at both levels; mean: relative change")
+	p.line("of the mean of these; median: of their relative changes; correlations of the exponents. The")
+	p.line("announced changes are those of the published study of per-tensor rounding. No uncertainty is")
+	p.line("attached to the changes; a few large exponents move a mean, not a median.")
+	for _, remark := range Remarks(d.res, d.summaries) {
+		p.line("\n%s.", remark)
+	}
 }
 
 // expectation says what change was announced for a level and whether the measured one
@@ -121,9 +143,9 @@ func expectation(s *stats.Summary) string {
 		within = change > band.low
 	}
 	if within {
-		return text + " (within)"
+		return text + ": found"
 	}
-	return fmt.Sprintf("%s (outside: %.2f %%)", text, change)
+	return fmt.Sprintf("%s: not found (%.2f %%)", text, change)
 }
 
 func fixed(x float64) string {

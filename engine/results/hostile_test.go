@@ -19,12 +19,12 @@ import (
 // A run made by hand: one layer, two experts and a vector at two levels.
 const (
 	goodRun = `{"v":2,"run":"x","model":"m","model_name":"n","format":"f","files":[],
-"options":{"quantizations":["fp16","4bit"],"all_matrices":true},
+"options":{"quantizations":["fp16","4bit"],"keep_duplicates":true},
 "row_files":["rows/x.jsonl"],
 "plan":[
 {"name":"a.weight","dtype":"F16","shape":[20,30],"file":"s","bytes":1200,"type":"dense","status":"planned","layers":[{"longname":"a","rows":20,"cols":30,"slices":1,"quantized":true}]},
 {"name":"b.experts","dtype":"F16","shape":[2,20,30],"file":"s","bytes":2400,"type":"dense","status":"planned","layers":[
-{"longname":"b[0]","rows":20,"cols":30,"slices":1,"quantized":true},{"longname":"b[1]","rows":20,"cols":30,"slices":1,"quantized":true}]},
+{"longname":"b[0]","rows":20,"cols":30,"slices":1,"quantized":true},{"longname":"b[1]","index":1,"rows":20,"cols":30,"slices":1,"quantized":true}]},
 {"name":"c.bias","dtype":"F16","shape":[30],"file":"s","bytes":60,"status":"skipped","reason":"a vector"}
 ]}
 `
@@ -103,9 +103,9 @@ var hostileRuns = []struct{ name, old, new, says string }{
 	{"no levels", `["fp16","4bit"]`, `[]`, "no quantization level"},
 	{"unknown level", `"4bit"`, `"4.5bit"`, "4.5bit"},
 	{"a level twice", `"4bit"`, `"FP16"`, "level fp16 is given twice"},
-	{"negative limit", `"all_matrices"`, `"min_evals":-1,"all_matrices"`, "cannot be negative"},
-	{"huge limit", `"all_matrices"`, `"min_evals":1e99,"all_matrices"`, "min_evals"},
-	{"options of another kind", `"all_matrices":true`, `"all_matrices":1`, "all_matrices"},
+	{"negative limit", `"keep_duplicates"`, `"min_evals":-1,"keep_duplicates"`, "cannot be negative"},
+	{"huge limit", `"keep_duplicates"`, `"min_evals":1e99,"keep_duplicates"`, "min_evals"},
+	{"options of another kind", `"keep_duplicates":true`, `"keep_duplicates":1`, "keep_duplicates"},
 	{"a tensor twice", `"name":"b.experts"`, `"name":"a.weight"`, `tensor "a.weight" is in the plan twice`},
 	{"a skipped tensor twice", `"name":"c.bias"`, `"name":"a.weight"`, `tensor "a.weight" is in the plan twice`},
 	{"analysed in the plan", `"status":"planned"`, `"status":"analysed"`, `tensor "a.weight" is analysed in the plan`},
@@ -127,7 +127,7 @@ var hostileRuns = []struct{ name, old, new, says string }{
 	{"a shape of texts", `"shape":[20,30]`, `"shape":["20"]`, "shape"},
 	{"a number beyond numbers", `"rows":20`, `"rows":1e999`, "rows"},
 	{"a fraction", `"rows":20`, `"rows":20.5`, "rows"},
-	{"unlike experts", `"longname":"b[1]","rows":20,"cols":30`, `"longname":"b[1]","rows":30,"cols":20`, "layer 1 is unlike layer 0"},
+	{"unlike experts", `"index":1,"rows":20,"cols":30`, `"index":1,"rows":30,"cols":20`, "layer 1 is unlike layer 0"},
 	{"experts of one name", `"longname":"b[1]"`, `"longname":"b[0]"`, `two layers are called "b[0]"`},
 	{"negative bytes", `"bytes":60`, `"bytes":-60`, "-60 bytes"},
 	{"a plan of texts", `"plan":[`, `"plan":["x",`, "run.json"},

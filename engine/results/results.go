@@ -241,7 +241,7 @@ func (r *Run) levels() []quant.Recipe {
 // result merges what the files of rows of the run hold.
 func (r *Run) result(c *content) *engine.Result {
 	res := &engine.Result{Source: r.source(), Options: r.Options, Levels: r.levels(), Outcome: c.outcome(len(r.RowFiles))}
-	res.Tensors, res.Rows = engine.Merge(&engine.Plan{Tensors: r.Plan}, res.Levels, c.rows, c.records)
+	res.Tensors, res.Rows = engine.Merge(&engine.Plan{Tensors: r.Plan}, &r.Options, c.rows, c.records)
 	return res
 }
 

@@ -30,7 +30,7 @@ type line struct {
 
 type rowLine struct {
 	Tensor     string           `json:"tensor"`
-	Layer      int              `json:"layer"` // among the layers of the tensor
+	Layer      int              `json:"layer"` // among the matrices of a stack
 	LongName   string           `json:"longname"`
 	Level      string           `json:"quantization"`
 	Status     engine.RowStatus `json:"status"`
@@ -133,11 +133,12 @@ type content struct {
 
 // A reader turns lines into rows of the layers of a plan.
 type reader struct {
-	layers map[layerKey]*engine.Layer
-	levels map[string]quant.Recipe
-	hashes map[string]string // of the tensors that rows or records name
-	alone  map[string]bool   // tensors that have a record, and so no rows
-	seen   map[rowKey]bool
+	layers  map[layerKey]*engine.Layer
+	planned map[string]bool // tensors that have layers
+	levels  map[string]quant.Recipe
+	hashes  map[string]string // of the tensors that rows or records name
+	alone   map[string]bool   // tensors that have a record, and so no rows
+	seen    map[rowKey]bool
 	content
 }
 
@@ -153,13 +154,14 @@ type rowKey struct {
 
 func newReader(plan *engine.Plan, levels []quant.Recipe) *reader {
 	r := &reader{
-		layers: map[layerKey]*engine.Layer{}, levels: map[string]quant.Recipe{},
+		layers: map[layerKey]*engine.Layer{}, planned: map[string]bool{}, levels: map[string]quant.Recipe{},
 		hashes: map[string]string{}, alone: map[string]bool{}, seen: map[rowKey]bool{},
 	}
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		for j := range ts.Layers {
-			r.layers[layerKey{ts.Name, j}] = &ts.Layers[j]
+			r.layers[layerKey{ts.Name, ts.Layers[j].Index}] = &ts.Layers[j]
+			r.planned[ts.Name] = true
 		}
 	}
 	for _, l := range levels {
@@ -253,7 +255,7 @@ func (r *reader) line(text []byte) (ended bool, err error) {
 func (r *reader) tensor(l *tensorLine) error {
 	_, known := r.hashes[l.Name]
 	switch {
-	case r.layers[layerKey{l.Name, 0}] == nil:
+	case !r.planned[l.Name]:
 		return fmt.Errorf("tensor %s is not in the plan", checkpoint.Quote(l.Name))
 	case l.SHA256 == "":
 		return fmt.Errorf("tensor %s has no hash", checkpoint.Quote(l.Name))

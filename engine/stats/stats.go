@@ -1,5 +1,5 @@
 // Package stats compares the levels of an analysis: statistics over layers, and changes
-// against the baseline, the first level that quantizes nothing.
+// against the baseline, over the layers that have an exponent at both levels.
 package stats
 
 import (
@@ -13,18 +13,45 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
-// A Summary describes the layers of one level. Means and medians are over the
-// layers whose number exists; a number that does not exist is NaN.
+// A Summary describes the layers of one level. Means and medians are over the layers that
+// count whose number exists; a number that does not exist is NaN. What counts are the
+// layers that the levels quantize: the others are the same at every level.
 type Summary struct {
 	Level quant.Recipe
-	// Layers counts the rows that were reached, Failed those without an exponent.
-	Layers, Failed              int
+	// Layers counts the rows that were reached, Unquantized those of them that do not
+	// count, Failed those that count and have no exponent.
+	Layers, Unquantized, Failed int
 	Mean, Std, Min, Max, Median float64 // of alpha; Std with n-1
 	Below, Above, Optimal       int     // alpha below engine.OptimalLow, above engine.OptimalHigh, between
 	AlphaHat, LogNorm           float64 // means of alpha_weighted and log_norm
-	Pearson, Spearman           float64 // correlation of alpha with the baseline, layer by layer
-	MeanChange, MedianChange    float64 // of alpha against the baseline, relative
+	// Undetermined counts the exponents that might as well be others, because another tail
+	// fits about as well; Short those of spectra of fewer than ShortSpectrum eigenvalues.
+	Undetermined, Short int
+
+	// What follows compares the level with the baseline, over the Paired layers that have
+	// an exponent at both.
+
+	Paired                   int
+	Pearson, Spearman        float64 // correlation of alpha
+	MeanChange, MedianChange float64 // of the mean of alpha, relative; median of the relative changes of layers
+	// Largest is the layer that moves MeanChange most, and WithoutLargest the relative
+	// change of the mean over all others. Largest is nil at the baseline, and if
+	// there are fewer than two pairs.
+	Largest        *engine.Row
+	WithoutLargest float64
 }
+
+// LargestName returns the name of the layer Largest, empty if there is none.
+func (s *Summary) LargestName() string {
+	if s.Largest == nil {
+		return ""
+	}
+	return s.Largest.Layer.LongName
+}
+
+// ShortSpectrum is the number of eigenvalues below which an exponent is little more than a
+// guess.
+const ShortSpectrum = 50
 
 // Reached returns the rows of one level that were reached.
 func Reached(rows []engine.Row) []engine.Row {
@@ -42,41 +69,45 @@ func Values(rows []engine.Row, column string) []float64 {
 	return v
 }
 
-// Baseline returns the index of the level that changes are measured from, -1 if there is
-// none.
-func Baseline(levels []quant.Recipe) int {
-	return slices.IndexFunc(levels, quant.Recipe.Reference)
-}
-
-// Compare summarises every level of a result.
+// Compare summarises every level of a result. Under WeightWatcher's rules
+// (engine.Options.Compat) all layers count, as in the published study.
 func Compare(res *engine.Result) []Summary {
-	base := Baseline(res.Levels)
+	base := res.Baseline()
 	out := make([]Summary, len(res.Levels))
+	// Where nothing is quantized at any level, all layers count.
+	all := res.Options.Compat || !slices.ContainsFunc(res.Levels, func(l quant.Recipe) bool { return !l.Reference() })
+	counts := func(r *engine.Row) bool { return all || r.Layer.Quantized }
 	for k, level := range res.Levels {
-		out[k] = summarise(level, Reached(res.Rows[k]))
+		out[k] = summarise(level, Reached(res.Rows[k]), counts)
 		if base >= 0 {
-			out[k].correlate(res.Rows[base], res.Rows[k])
+			out[k].compare(res.Rows[base], res.Rows[k], counts)
 		}
-	}
-	if base >= 0 {
-		b := out[base]
-		for k := range out {
-			out[k].MeanChange = out[k].Mean/b.Mean - 1
-			out[k].MedianChange = out[k].Median/b.Median - 1
+		if k == base {
+			out[k].Largest, out[k].WithoutLargest = nil, math.NaN()
 		}
 	}
 	return out
 }
 
-func summarise(level quant.Recipe, rows []engine.Row) Summary {
+func summarise(level quant.Recipe, reached []engine.Row, counts func(*engine.Row) bool) Summary {
 	nan := math.NaN()
 	s := Summary{
-		Level: level, Layers: len(rows),
-		Std: nan, Min: nan, Max: nan, Pearson: nan, Spearman: nan, MeanChange: nan, MedianChange: nan,
+		Level: level, Layers: len(reached),
+		Std: nan, Min: nan, Max: nan, Pearson: nan, Spearman: nan, MeanChange: nan, MedianChange: nan, WithoutLargest: nan,
 	}
+	rows := slices.DeleteFunc(slices.Clone(reached), func(r engine.Row) bool { return !counts(&r) })
+	s.Unquantized = len(reached) - len(rows)
 	for i := range rows {
-		if math.IsNaN(rows[i].Get("alpha")) || rows[i].Status == engine.RowFailed {
+		r := &rows[i]
+		if math.IsNaN(r.Get("alpha")) || r.Status == engine.RowFailed {
 			s.Failed++
+			continue
+		}
+		if _, ok := r.Undetermined(); ok {
+			s.Undetermined++
+		}
+		if r.Layer.NumEvals() < ShortSpectrum {
+			s.Short++
 		}
 	}
 	alpha := Values(rows, "alpha")
@@ -103,18 +134,38 @@ func summarise(level quant.Recipe, rows []engine.Row) Summary {
 	return s
 }
 
-// correlate sets the correlations of the exponents with those of the baseline.
-func (s *Summary) correlate(baseline, rows []engine.Row) {
+// compare sets what compares a level with the baseline.
+func (s *Summary) compare(baseline, rows []engine.Row, counts func(*engine.Row) bool) {
 	var x, y []float64
+	var pairs []*engine.Row
 	for i := range rows {
 		a, b := baseline[i].Get("alpha"), rows[i].Get("alpha")
-		if !math.IsNaN(a) && !math.IsNaN(b) {
-			x, y = append(x, a), append(y, b)
+		if counts(&rows[i]) && !math.IsNaN(a) && !math.IsNaN(b) {
+			x, y, pairs = append(x, a), append(y, b), append(pairs, &rows[i])
 		}
 	}
-	if len(x) > 1 {
-		s.Pearson = stat.Correlation(x, y, nil)
-		s.Spearman = stat.Correlation(ranks(x), ranks(y), nil)
+	s.Paired = len(pairs)
+	if len(pairs) == 0 {
+		return
+	}
+	s.MeanChange = mean(y)/mean(x) - 1
+	changes := make([]float64, len(x))
+	for i := range x {
+		changes[i] = y[i]/x[i] - 1
+	}
+	slices.Sort(changes)
+	s.MedianChange = median(changes)
+	if len(pairs) < 2 {
+		return
+	}
+	s.Pearson = stat.Correlation(x, y, nil)
+	s.Spearman = stat.Correlation(ranks(x), ranks(y), nil)
+	sumX, sumY := mean(x)*float64(len(x)), mean(y)*float64(len(y))
+	for i := range pairs {
+		without := (sumY-y[i])/(sumX-x[i]) - 1
+		if s.Largest == nil || math.Abs(without-s.MeanChange) > math.Abs(s.WithoutLargest-s.MeanChange) {
+			s.Largest, s.WithoutLargest = pairs[i], without
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func result(t *testing.T, levels string, alphas ...[]float64) *engine.Result {
 	for k := range recipes {
 		var rows []engine.Row
 		for i, a := range alphas[k] {
-			r := engine.Row{Layer: &engine.Layer{ID: i}, Level: recipes[k], Status: engine.RowSuccess, Values: metric.None()}
+			r := engine.Row{Layer: &engine.Layer{ID: i, Rows: 90, Cols: 60, Slices: 1, Quantized: true}, Level: recipes[k], Status: engine.RowSuccess, Values: metric.None()}
 			r.Set("alpha", a)
 			r.Set("alpha_weighted", 10*a)
 			r.Set("log_norm", 100*a)
@@ -45,6 +45,7 @@ func result(t *testing.T, levels string, alphas ...[]float64) *engine.Result {
 // being one.
 func check(t *testing.T, name string, got, want stats.Summary) {
 	t.Helper()
+	got.Paired, got.Largest, got.WithoutLargest = 0, nil, 0 // TestPairs
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range w.NumField() {
 		field := w.Type().Field(i).Name
@@ -75,7 +76,7 @@ func TestCompare(t *testing.T) {
 		Level: res.Levels[1], Layers: 4, Mean: 4.5, Std: math.Sqrt((2.25 + 6.25 + 2.25 + 6.25) / 3), Min: 2, Max: 7, Median: 4.5,
 		Below: 0, Above: 1, Optimal: 3, AlphaHat: 45, LogNorm: 450,
 		// Deviations -3 -2 0 5 and -1.5 -2.5 1.5 2.5.
-		Pearson: 22 / math.Sqrt(38*17), Spearman: 0.8, MeanChange: 0.125, MedianChange: 0.5,
+		Pearson: 22 / math.Sqrt(38*17), Spearman: 0.8, MeanChange: 0.125, MedianChange: 0.25,
 	})
 }
 
@@ -87,7 +88,7 @@ func TestBaseline(t *testing.T) {
 	for k, want := range []stats.Summary{
 		{MeanChange: 0.25, MedianChange: 2. / 3, Pearson: 5 / math.Sqrt(14*2), Spearman: 1},
 		{Pearson: 1, Spearman: 1},
-		{MeanChange: -0.25, MedianChange: 0, Pearson: 2 / math.Sqrt(14*8), Spearman: 0.5},
+		{MeanChange: -0.25, MedianChange: -0.5, Pearson: 2 / math.Sqrt(14*8), Spearman: 0.5},
 	} {
 		got := stats.Summary{MeanChange: s[k].MeanChange, MedianChange: s[k].MedianChange, Pearson: s[k].Pearson, Spearman: s[k].Spearman}
 		check(t, s[k].Level.Name(), got, want)
@@ -96,10 +97,48 @@ func TestBaseline(t *testing.T) {
 		got := stats.Summary{MeanChange: s.MeanChange, MedianChange: s.MedianChange, Pearson: s.Pearson, Spearman: s.Spearman}
 		check(t, "without a baseline", got, stats.Summary{MeanChange: nan, MedianChange: nan, Pearson: nan, Spearman: nan})
 	}
-	for levels, want := range map[string]int{"fp16": 0, "4bit": -1, "8bit,fp16": 1} {
-		if recipes, err := quant.ParseList(levels); err != nil || stats.Baseline(recipes) != want {
-			t.Errorf("the baseline of %s is %d", levels, stats.Baseline(recipes))
+	for levels, want := range map[string]int{"fp16": 0, "4bit": -1, "8bit,fp16": 1, "8bit,stored,fp16": 1} {
+		recipes, err := quant.ParseList(levels)
+		if res := (engine.Result{Levels: recipes}); err != nil || res.Baseline() != want {
+			t.Errorf("the baseline of %s is %d", levels, res.Baseline())
 		}
+	}
+	res := result(t, "4bit,fp16,2bit", b, a, c)
+	res.Options.Baseline = res.Levels[2]
+	if s := stats.Compare(res); math.Abs(s[0].MeanChange-15./9+1) > 1e-14 || math.Abs(s[1].MeanChange-12./9+1) > 1e-14 || s[2].MeanChange != 0 {
+		t.Errorf("changes from 2bit: %v, %v, %v", s[0].MeanChange, s[1].MeanChange, s[2].MeanChange)
+	}
+}
+
+// TestPairs: changes compare layers that are quantized and have an exponent at both levels,
+// and say which of them moves the mean most.
+func TestPairs(t *testing.T) {
+	res := result(t, "fp16,4bit", []float64{2, 2, 4, nan, 2}, []float64{3, 6, 5, 5, 2})
+	for k := range res.Rows {
+		l := *res.Rows[k][4].Layer
+		l.Quantized = false
+		res.Rows[k][4].Layer = &l
+		res.Rows[k][1].Layer.Cols = 49
+	}
+	res.Rows[1][2].Set("other_gap", 0.004)
+	res.Rows[1][2].Set("alpha_other", 9)
+	s := stats.Compare(res)
+	if s[0].Paired != 3 || s[0].Largest != nil || s[0].Unquantized != 1 || s[0].Layers != 5 || s[0].Failed != 1 || s[0].Short != 1 || s[0].Mean != 8./3 {
+		t.Errorf("baseline %+v", s[0])
+	}
+	if w := s[1]; w.Paired != 3 || w.Largest == nil || w.Largest.Layer.ID != 2 || w.WithoutLargest != 9./4-1 || math.Abs(w.MeanChange-0.75) > 1e-14 ||
+		w.Undetermined != 1 || w.Short != 1 || w.Mean != 19./4 {
+		t.Errorf("4bit %+v", w)
+	}
+	// As WeightWatcher counts, all count; and where nothing is quantized, too.
+	res.Options.Compat = true
+	if s := stats.Compare(res); s[0].Unquantized != 0 || s[0].Mean != 2.5 {
+		t.Errorf("like WeightWatcher: %+v", s[0])
+	}
+	res.Options.Compat = false
+	res.Levels, res.Rows = res.Levels[:1], res.Rows[:1]
+	if s := stats.Compare(res); s[0].Unquantized != 0 || s[0].Mean != 2.5 {
+		t.Errorf("unquantized levels alone: %+v", s[0])
 	}
 }
 
@@ -118,7 +157,7 @@ func TestMissing(t *testing.T) {
 	check(t, "4bit", s[1], stats.Summary{
 		Level: res.Levels[1], Layers: 4, Failed: 2, Mean: 13. / 3, Std: math.Sqrt(13. / 3), Min: 2, Max: 6, Median: 5,
 		Optimal: 3, AlphaHat: 130. / 3, LogNorm: 1301. / 4,
-		Pearson: 1, Spearman: 1, MeanChange: 13./7.5 - 1, MedianChange: 1,
+		Pearson: 1, Spearman: 1, MeanChange: 1, MedianChange: 1,
 	})
 	reached := stats.Reached(res.Rows[1])
 	if len(reached) != 4 || len(res.Rows[1]) != 5 || res.Rows[1][3].Status != engine.RowMissing {
@@ -143,13 +182,13 @@ func TestFew(t *testing.T) {
 			Layers: 1, Failed: 1, Mean: nan, Std: nan, Min: nan, Max: nan, Median: nan, AlphaHat: nan, LogNorm: 1, Pearson: nan, Spearman: nan, MeanChange: nan, MedianChange: nan,
 		}},
 		"none in common": {[]float64{2, nan}, []float64{nan, 2}, stats.Summary{
-			Layers: 2, Failed: 1, Mean: 2, Std: nan, Min: 2, Max: 2, Median: 2, Optimal: 1, AlphaHat: 20, LogNorm: 100.5, Pearson: nan, Spearman: nan, MeanChange: 0, MedianChange: 0,
+			Layers: 2, Failed: 1, Mean: 2, Std: nan, Min: 2, Max: 2, Median: 2, Optimal: 1, AlphaHat: 20, LogNorm: 100.5, Pearson: nan, Spearman: nan, MeanChange: nan, MedianChange: nan,
 		}},
 		"two layers": {[]float64{2, 3}, []float64{6, 5}, stats.Summary{
-			Layers: 2, Mean: 5.5, Std: math.Sqrt(0.5), Min: 5, Max: 6, Median: 5.5, Optimal: 2, AlphaHat: 55, LogNorm: 550, Pearson: -1, Spearman: -1, MeanChange: 1.2, MedianChange: 1.2,
+			Layers: 2, Mean: 5.5, Std: math.Sqrt(0.5), Min: 5, Max: 6, Median: 5.5, Optimal: 2, AlphaHat: 55, LogNorm: 550, Pearson: -1, Spearman: -1, MeanChange: 1.2, MedianChange: 4. / 3,
 		}},
 		"infinite": {[]float64{2, 3, 4}, []float64{3, inf, -1}, stats.Summary{
-			Layers: 3, Mean: inf, Std: nan, Min: -1, Max: inf, Median: 3, Below: 1, Above: 1, Optimal: 1, AlphaHat: inf, LogNorm: inf, Pearson: nan, Spearman: -0.5, MeanChange: inf, MedianChange: 0,
+			Layers: 3, Mean: inf, Std: nan, Min: -1, Max: inf, Median: 3, Below: 1, Above: 1, Optimal: 1, AlphaHat: inf, LogNorm: inf, Pearson: nan, Spearman: -0.5, MeanChange: inf, MedianChange: 0.5,
 		}},
 	} {
 		res := result(t, "fp16,4bit", tc.base, tc.alphas)

@@ -39,7 +39,7 @@ type View struct {
 // matrix that has the same buffers.
 func Matrix(t *Tensor, v View, buf *Buffers) spectrum.Matrix {
 	m := &matrix{view: v, buf: buf, walk: walk{t: t, align: v.Align, buf: buf.original}}
-	if v.Quantizer == nil {
+	if v.Quantizer == nil || quant.Keeps(v.Quantizer, t.Encoding) {
 		if _, ok := t.Encoding.(checkpoint.WideEncoding); ok {
 			return &wideMatrix{m}
 		}

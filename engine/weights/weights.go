@@ -9,6 +9,9 @@
 package weights
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
@@ -33,10 +36,13 @@ type Tensor struct {
 func (t *Tensor) Dims() (rows, cols int) { return t.Rows, t.Cols }
 
 // Range returns the range of all weights, which it finds in one walk unless Bounds is
-// set.
+// set. Weights that float32 cannot hold, but float64 can, are finite.
 func (t *Tensor) Range() quant.Range {
 	if t.Bounds != nil {
 		return *t.Bounds
+	}
+	if enc, ok := t.Encoding.(checkpoint.WideEncoding); ok {
+		return t.wideRange(enc)
 	}
 	var r quant.Range
 	first := true
@@ -49,6 +55,39 @@ func (t *Tensor) Range() quant.Range {
 	})
 	return r
 }
+
+// wideRange is Range for float64 weights.
+func (t *Tensor) wideRange(enc checkpoint.WideEncoding) quant.Range {
+	_, size := enc.Block() // of one weight: a wide encoding is a plain type
+	buf := make([]float64, min(pieceLength, t.Rows*t.Cols))
+	var r quant.Range
+	low, high := math.Inf(1), math.Inf(-1)
+	for at := 0; at < t.Rows*t.Cols; at += len(buf) {
+		part := buf[:min(len(buf), t.Rows*t.Cols-at)]
+		enc.DecodeWide(part, t.Data[(t.first+at)*size:][:len(part)*size])
+		for _, v := range part {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				r.NonFinite++
+				continue
+			}
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	if low > high {
+		return r
+	}
+	r.Min, r.Max = float32(low), float32(high)
+	switch most := max(-low, high); {
+	case math.IsInf(float64(r.Min), 0) || math.IsInf(float64(r.Max), 0):
+		r.Beyond = fmt.Sprintf("the largest weight, %g, is beyond float32, in which weights are quantized", most)
+	case most > 0 && most < smallestFloat32:
+		r.Beyond = fmt.Sprintf("the largest weight, %g, is below float32, in which weights are quantized", most)
+	}
+	return r
+}
+
+// smallestFloat32 is the smallest number that float32 holds with all its digits.
+const smallestFloat32 = 0x1p-126
 
 // Each decodes the matrix and calls f for each piece, in row-major order. Rows are cut
 // at multiples of align columns only. f may write to the weights of the piece but not

@@ -1,0 +1,108 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// A Config is what config.json, which lies beside the weights of most models, says of the
+// shapes of tensors and of their quantization. Models made of several have one object for
+// each inside; lists hold the numbers of all.
+type Config struct {
+	// Vocabularies are the sizes of vocabularies, Positions the largest numbers of
+	// positions and of segment types: rows of tables of vectors.
+	Vocabularies, Positions []int
+	// Experts are the numbers of experts of a layer.
+	Experts []int
+	// QuantMethod is how the weights were quantized when they were written, such as gptq;
+	// empty if config.json does not say that they were. QuantBits is 0 if it is not known.
+	QuantMethod string
+	QuantBits   int
+}
+
+// maxConfigBytes bounds the config.json that is read. Published ones have up to 200 kB,
+// with long lists of labels.
+const maxConfigBytes = 16 << 20
+
+// ReadConfig reads the config.json in the folder path, or beside the file path. It is the
+// zero value if there is none that can be read as JSON: what it says is a hint.
+func ReadConfig(path string) Config {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	name := filepath.Join(path, "config.json")
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return Config{}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return Config{}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigBytes))
+	var root map[string]any
+	if err != nil || json.Unmarshal(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), &root) != nil {
+		return Config{}
+	}
+	var c Config
+	c.add(root, 0)
+	return c
+}
+
+// maxConfigDepth is how deep objects of models in parts are nested.
+const maxConfigDepth = 4
+
+// add takes in an object of the configuration, and those inside.
+func (c *Config) add(object map[string]any, depth int) {
+	for key, value := range object {
+		switch v := value.(type) {
+		case float64:
+			n := int(v)
+			if n < 1 || float64(n) != v {
+				continue
+			}
+			switch key {
+			case "vocab_size", "n_vocab", "padded_vocab_size":
+				c.Vocabularies = append(c.Vocabularies, n)
+			case "max_position_embeddings", "n_positions", "n_ctx", "type_vocab_size", "max_source_positions", "max_target_positions":
+				c.Positions = append(c.Positions, n)
+			case "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts":
+				c.Experts = append(c.Experts, n)
+			}
+		case map[string]any:
+			switch {
+			case key == "quantization_config" || key == "compression_config" || key == "quantization":
+				c.quantization(key, v)
+			case depth < maxConfigDepth:
+				c.add(v, depth+1)
+			}
+		}
+	}
+}
+
+// quantization takes in the object that says how weights were quantized.
+func (c *Config) quantization(key string, object map[string]any) {
+	method, _ := object["quant_method"].(string)
+	if bits, ok := object["bits"].(float64); ok {
+		c.QuantBits = int(bits)
+	}
+	switch {
+	case method == "bitsandbytes" || method == "":
+		if kind, ok := object["bnb_4bit_quant_type"].(string); ok && object["load_in_4bit"] == true {
+			method, c.QuantBits = "bitsandbytes "+kind, 4
+		} else if object["load_in_8bit"] == true {
+			method, c.QuantBits = "bitsandbytes int8", 8
+		}
+	case method == "mxfp4":
+		c.QuantBits = 4
+	}
+	if method == "" && key == "quantization" && c.QuantBits > 0 {
+		method = "MLX"
+	}
+	if method != "" {
+		c.QuantMethod = method
+	}
+}

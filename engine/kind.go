@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+)
+
+// A Kind says what a tensor is.
+type Kind string
+
+const (
+	KindMatrix      Kind = "matrix"      // the weights of a linear layer
+	KindMatrices    Kind = "matrices"    // a stack of them, such as the experts of a layer
+	KindConvolution Kind = "convolution" // a matrix for each place of the kernel
+	KindTable       Kind = "table"       // vectors that are looked up: an embedding
+	KindPacked      Kind = "packed"      // weights in the codes of a quantization
+	KindCompanion   Kind = "companion"   // scales, zero points and the like of packed weights
+	KindVector      Kind = "vector"      // a bias, a norm, a scalar
+	KindBuffer      Kind = "buffer"      // a mask, a table of angles, indices: nothing that was trained
+	KindOptimizer   Kind = "optimizer"   // the state of an optimizer
+	KindOther       Kind = "other"
+)
+
+// IsWeight reports whether a kind is one of weights that are multiplied, or looked up.
+func (k Kind) IsWeight() bool {
+	return slices.Contains([]Kind{KindMatrix, KindMatrices, KindConvolution, KindTable, KindPacked}, k)
+}
+
+// A classifier tells the kinds of the tensors of one checkpoint.
+type classifier struct {
+	config checkpoint.Config
+	packed map[string]bool // modules that hold packed weights
+	method string          // how they were packed
+}
+
+// newClassifier looks at all tensors of a checkpoint, and at the config.json of its folder.
+func newClassifier(path string, tensors []checkpoint.Tensor) *classifier {
+	c := &classifier{config: checkpoint.ReadConfig(path), packed: map[string]bool{}}
+	c.method = c.config.QuantMethod
+	for i := range tensors {
+		t := &tensors[i]
+		n := parseName(t.Name)
+		if c.method == "" {
+			c.method = methodOf(n.leaf)
+		}
+		if isPacked(t, &n) {
+			c.packed[n.module] = true
+		}
+	}
+	return c
+}
+
+// packedTypes are the element types that hold the codes of quantized weights. Indices are
+// I64, flags BOOL.
+var packedTypes = []checkpoint.DType{
+	checkpoint.U8, checkpoint.I8, checkpoint.U16, checkpoint.I16, checkpoint.U32, checkpoint.I32,
+	checkpoint.F8E4M3, checkpoint.F8E5M2, checkpoint.F8E4M3FNUZ, checkpoint.F8E5M2FNUZ, checkpoint.F6E2M3, checkpoint.F6E3M2, checkpoint.F4,
+}
+
+// isPacked reports whether a tensor, whose name is n, holds the codes of quantized weights.
+func isPacked(t *checkpoint.Tensor, n *tensorName) bool {
+	return t.Encoding == nil && len(t.Shape) >= 2 && t.Elements() > 0 && slices.Contains(packedTypes, t.DType) &&
+		!n.has("ids", "idx", "index", "indices", "mask", "masks", "count", "counts", "length", "lengths")
+}
+
+// methodOf returns the way of packing that has such leaves, empty for others.
+func methodOf(leaf string) string {
+	for _, m := range []struct{ end, method string }{
+		{"bitsandbytes__nf4", "bitsandbytes nf4"}, {"bitsandbytes__fp4", "bitsandbytes fp4"}, {"SCB", "bitsandbytes int8"},
+		{"qzeros", "GPTQ or AWQ"}, {"weight_scale_inv", "FP8 with block scales"}, {"weight_packed", "compressed-tensors"},
+		{"_blocks", "MXFP4"}, {"W_q", "HQQ"},
+	} {
+		if strings.HasSuffix(leaf, m.end) {
+			return m.method
+		}
+	}
+	return ""
+}
+
+// kind returns what a tensor is and, where that is not one that is analysed, why in words.
+func (c *classifier) kind(t *checkpoint.Tensor, n *tensorName) (Kind, string) {
+	switch s := t.Shape; {
+	case slices.Contains(s, 0):
+		return KindOther, "has no elements"
+	case isOptimizer(t.Name):
+		return KindOptimizer, "the state of an optimizer"
+	case n.isCompanion() || c.packed[n.module] && n.isCompanionOfSibling():
+		return KindCompanion, "belongs to packed weights (scales, zero points)"
+	case len(s) < 2:
+		return KindVector, "a vector or scalar (bias, norm)"
+	case n.isMask() || n.isRotary():
+		return KindBuffer, "a mask or a table of angles"
+	case n.isBias():
+		return KindVector, "a bias"
+	case isPacked(t, n):
+		return KindPacked, c.packedReason(t)
+	case t.Encoding == nil:
+		return KindBuffer, fmt.Sprintf("stored as %s, not a floating-point weight that can be read as it stands", t.StoredType())
+	case n.isNorm() && len(s) == 2:
+		return KindVector, "a normalization"
+	case n.isTable():
+		return c.table(t)
+	}
+	switch s := t.Shape; len(s) {
+	case 2:
+		if c.rowsOfTable(s[0]) && !n.isHead() {
+			return c.table(t)
+		}
+		return KindMatrix, ""
+	case 3:
+		if slices.Contains(s[1:], 1) && s[0] == 1 {
+			return KindVector, "one vector"
+		}
+		if c.isStack(s, n) {
+			return KindMatrices, ""
+		}
+		return KindConvolution, ""
+	case 4, 5:
+		return KindConvolution, ""
+	}
+	return KindOther, fmt.Sprintf("%d-D: no matrix or convolution", len(t.Shape))
+}
+
+// packedReason says why packed weights are not analysed.
+func (c *classifier) packedReason(t *checkpoint.Tensor) string {
+	by := ""
+	if c.method != "" {
+		by = " by " + c.method
+	}
+	return fmt.Sprintf("quantized already%s: stored as %s, not as floating-point weights that can be read as they stand", by, t.StoredType())
+}
+
+// table returns the kind of a table of vectors. In front of rows and columns it may have
+// dimensions of 1.
+func (c *classifier) table(t *checkpoint.Tensor) (Kind, string) {
+	for _, d := range t.Shape[:len(t.Shape)-2] {
+		if d != 1 {
+			return KindBuffer, fmt.Sprintf("a table of vectors in %d dimensions", len(t.Shape))
+		}
+	}
+	if len(t.Shape) > 3 {
+		return KindBuffer, fmt.Sprintf("a table of vectors in %d dimensions", len(t.Shape))
+	}
+	return KindTable, ""
+}
+
+// rowsOfTable reports whether config.json knows a table with so many rows.
+func (c *classifier) rowsOfTable(rows int) bool {
+	return slices.Contains(c.config.Vocabularies, rows) || slices.Contains(c.config.Positions, rows)
+}
+
+// isStack reports whether a 3-D tensor is a stack of matrices [matrices, out, in], rather
+// than a convolution [out, in, kernel]: by the number of experts in config.json, the name,
+// or the shape, since kernels are shorter than there are channels, and experts fewer than
+// there are inputs.
+func (c *classifier) isStack(s []int, n *tensorName) bool {
+	last := strings.ToLower(n.last)
+	switch {
+	case strings.Contains(last, "conv"):
+		return false
+	case slices.Contains(c.config.Experts, s[0]), !n.weight, n.has("exps", "experts", "gate", "up", "down"):
+		return true
+	}
+	return s[2] > s[0]
+}
+
+// kernelLast reports whether a convolution is stored as [out, in, kernel…] rather than
+// [kernel…, in, out].
+func kernelLast(s []int) bool {
+	if len(s) == 3 {
+		return true
+	}
+	channels, kernel := s[0]+s[1], 0
+	for _, d := range s[2:] {
+		kernel += d
+	}
+	return channels >= kernel
+}
+
+// layout returns the matrices of a tensor of a kind that is analysed: how many layers it
+// gives, the dimensions of each matrix, and how many there are in a layer.
+func layout(k Kind, s []int) (typ LayerType, layers, rows, cols, inLayer int) {
+	d := len(s)
+	switch k {
+	case KindTable:
+		return Embedding, 1, s[d-2], s[d-1], 1
+	case KindMatrices:
+		return Dense, s[0], s[1], s[2], 1
+	case KindConvolution:
+		typ := map[int]LayerType{3: Conv1D, 4: Conv2D, 5: Conv3D}[d]
+		kernel := 1
+		if kernelLast(s) {
+			for _, n := range s[2:] {
+				kernel *= n
+			}
+			return typ, 1, s[0], s[1], kernel
+		}
+		for _, n := range s[:d-2] {
+			kernel *= n
+		}
+		return typ, 1, s[d-2], s[d-1], kernel
+	}
+	return Dense, 1, s[0], s[1], 1
+}
