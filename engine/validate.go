@@ -29,6 +29,8 @@ type Check struct {
 	// step. That is no fault of the quantizer: weights that lie on a grid, that have heavy
 	// tails, or that are few, have such errors.
 	Note string
+	// Refused says why the level does not quantize the tensor; then there are no numbers.
+	Refused string
 	// Failures says in words what does not hold: the number of values, the largest error,
 	// or the definition of the scheme, weight by weight. The check is passed if it is empty.
 	Failures []string
@@ -37,8 +39,8 @@ type Check struct {
 	first  [2]float32 // the first of them, and what became of it
 }
 
-// Passed reports whether all bounds hold.
-func (c *Check) Passed() bool { return len(c.Failures) == 0 }
+// Passed reports whether all that must hold does.
+func (c *Check) Passed() bool { return len(c.Failures) == 0 && c.Refused == "" }
 
 // Validate checks the levels of opts, except those that quantize nothing, on every matrix
 // of src that an analysis would quantize or, if src is nil, on a synthetic matrix.
@@ -106,7 +108,7 @@ func validateWeights(name string, w quant.Weights, levels []quant.Recipe) []Chec
 		c := Check{Tensor: name, Level: level, Values: quant.Values(scheme)}
 		q, err := scheme.Fit(w, checkpoint.F32)
 		if err != nil {
-			c.Failures = []string{err.Error()}
+			c.Refused = err.Error()
 			checks = append(checks, c)
 			continue
 		}

@@ -30,6 +30,7 @@ type analysis struct {
 	computeFlags
 	outputFlags
 	dir, name string
+	overwrite bool
 }
 
 func (a *analysis) groups() []flagGroup {
@@ -47,6 +48,7 @@ eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
 writes CSV tables, a report, pictures and run.json to the output folder.`,
 		Flags: slices.Concat(flagsOf(a.groups()...), a.baselineFlag.flags(), []ucli.Flag{
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Destination: &a.dir, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
+			&ucli.BoolFlag{Name: "overwrite", Destination: &a.overwrite, Usage: "replace the results of another model in the folder", Category: "output"},
 			&ucli.StringFlag{Name: "model-name", Destination: &a.name, Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
 		}, a.outputFlags.flags()),
 		Action: a.run,
@@ -92,32 +94,47 @@ func (a *analysis) run(c *ucli.Context) error {
 		a.name = arg
 	}
 	// A run can take hours: find out now whether its results can be kept.
-	if err := results.Check(a.dir); err != nil {
-		return err
+	if err := results.Check(a.dir, src, plan, a.overwrite); err != nil {
+		return cannotKeep(a.dir, err)
 	}
-	store, err := results.Create(a.dir, engine.Source(src), plan, opts, results.Labels{Model: a.name, Compat: a.compatible()})
+	store, err := results.Create(a.dir, engine.Source(src), plan, opts, results.Labels{Model: a.name, Compat: a.compatible(), Overwrite: a.overwrite})
 	if err != nil {
 		return err
 	}
-	return a.keep(t, store, func(bar *cli.Progress) (*engine.Outcome, error) {
+	return a.keep(t, store, func(bar *cli.Progress, sink engine.Sink) (*engine.Outcome, error) {
 		opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
-		return engine.Run(c.Context, src, plan, opts, store)
+		return engine.Run(c.Context, src, plan, opts, sink)
 	})
 }
 
+// cannotKeep says what to do where results cannot be written to a folder.
+func cannotKeep(dir string, err error) error {
+	if errors.Is(err, results.ErrAnotherModel) {
+		return &cli.UsageError{Message: err.Error(), Hints: []string{"-o names another folder; --overwrite replaces what is there"}}
+	}
+	return err
+}
+
 // keep runs the analysis, publishes what it has finished and prints it.
-func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Progress) (*engine.Outcome, error)) error {
+func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Progress, engine.Sink) (*engine.Outcome, error)) error {
 	// Nearly all memory is buffers that live as long as the run; collecting early
 	// costs nothing and keeps the process to what describe predicts.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
 	bar := t.NewProgress("reading")
-	outcome, runErr := run(bar)
+	sink, stream := engine.Sink(store), (*rowStream)(nil)
+	if a.json {
+		stream = newRowStream(t.Out, store, a.name, a.compatible())
+		sink = stream
+	}
+	outcome, runErr := run(bar, sink)
 	bar.Stop()
-	finished := false // rows that cannot be published are kept
+	kept := false // rows that were not published
 	defer func() {
-		if finished || outcome == nil {
+		if kept {
+			store.Close()
+		} else {
 			store.Discard()
 		}
 	}()
@@ -129,6 +146,7 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 	case outcome == nil:
 		return runErr
 	}
+	kept = true
 	res, err := store.Finish(outcome)
 	if err != nil {
 		return unpublished(store, err)
@@ -139,21 +157,31 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 	for _, w := range res.Warnings {
 		t.Warn("%s", w)
 	}
-	opts := report.Options{Model: a.name, Compat: a.compatible(), Plots: !a.noPlots}
+	publish, more, dir := store.Publish, store.PublishMore, a.dir
+	if res.Interrupted {
+		publish, more, dir = store.PublishUnfinished, store.PublishUnfinished, store.Dir()
+	}
+	opts := report.Options{Model: a.name, Compat: a.compatible()}
 	var summaries []stats.Summary
-	if err := store.Publish(func(add results.Add) error {
+	if err := publish(func(add results.Add) error {
 		summaries, err = report.Render(res, opts, add)
 		return err
 	}); err != nil {
 		return unpublished(store, err) // also if the run was interrupted
 	}
-	finished = true
-	if err := a.print(t, res, summaries); err != nil {
+	kept = res.Interrupted
+	if err := a.print(t, res, summaries, stream, dir); err != nil {
 		return err
+	}
+	var pictureErr error
+	if !a.noPlots {
+		pictureErr = more(func(add results.Add) error { return report.RenderPictures(res, opts, add) })
 	}
 	switch {
 	case runErr != nil:
 		return runErr
+	case pictureErr != nil:
+		return fmt.Errorf("the tables are complete, the pictures are not: %w", pictureErr)
 	case res.Partial():
 		return cli.ErrPartial
 	}
@@ -162,16 +190,18 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 
 // unpublished says where the rows of a run are that could not be published.
 func unpublished(store *results.Writer, err error) error {
-	return &cli.HintedError{Err: err, Hints: []string{
-		fmt.Sprintf("the finished rows are in %[1]s; wwq-fast compare %[1]s makes the tables from them", cli.OneLine(store.Dir())),
-	}}
+	hints := []string{fmt.Sprintf("the finished rows are in %[1]s; wwq-fast compare %[1]s makes the tables from them", cli.OneLine(store.Dir()))}
+	if errors.Is(err, results.ErrAnotherModel) {
+		return &cli.UsageError{Message: err.Error(), Hints: hints}
+	}
+	return &cli.HintedError{Err: err, Hints: hints}
 }
 
-// print prints a result.
-func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.Summary) error {
+// print prints a result, which is in the folder dir.
+func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.Summary, stream *rowStream, dir string) error {
 	var err error
-	if a.json {
-		err = printResultJSON(t.Out, res, summaries, a.name, a.compatible())
+	if stream != nil {
+		err = stream.end(res, summaries)
 	} else {
 		err = printComparison(t, summaries, res)
 	}
@@ -183,8 +213,16 @@ func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.
 			t.Warn("%s: tensor %q refused: %s", ts.File, ts.Name, cli.OneLine(ts.Reason))
 		}
 	}
-	if !a.json {
-		t.Note("results are in %s", filepath.Clean(a.dir))
+	if res.Interrupted {
+		missing, all := 0, 0
+		for k := range res.Rows {
+			all += len(res.Rows[k])
+			missing += len(res.Rows[k]) - len(stats.Reached(res.Rows[k]))
+		}
+		t.Warn("INTERRUPTED: %d of %d rows are finished; they and their tables are in %s, and %s is as it was",
+			all-missing, all, cli.OneLine(filepath.Clean(dir)), cli.OneLine(filepath.Clean(a.dir)))
+	} else if !a.json {
+		t.Note("results are in %s", filepath.Clean(dir))
 	}
 	return nil
 }

@@ -60,9 +60,9 @@ func (x *comparison) run(c *ucli.Context) error {
 	if err := res.Options.Validate(); err != nil {
 		return cli.Usagef("--baseline: %v", err)
 	}
-	opts := report.Options{Model: run.ModelName, Compat: x.compatible() || run.Compat, Plots: !x.noPlots}
+	opts := report.Options{Model: run.ModelName, Compat: x.compatible() || run.Compat}
 	var summaries []stats.Summary
-	if err := results.Publish(dir, func(add results.Add) error {
+	if err := run.Publish(dir, func(add results.Add) error {
 		summaries, err = report.Render(res, opts, add)
 		return err
 	}); err != nil {
@@ -72,6 +72,9 @@ func (x *comparison) run(c *ucli.Context) error {
 		err = printSummariesJSON(t.Out, summaries)
 	} else {
 		err = printComparison(t, summaries, res)
+	}
+	if err == nil && !x.noPlots {
+		err = run.Publish(dir, func(add results.Add) error { return report.RenderPictures(res, opts, add) })
 	}
 	if err == nil && res.Partial() {
 		return cli.ErrPartial

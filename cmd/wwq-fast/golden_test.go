@@ -153,7 +153,7 @@ func TestGoldenRun(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			_, lines := command(t, append(args, "--json")...)
-			outputs := map[string]string{"table.txt": table, "lines.json": lines}
+			outputs := map[string]string{"table.txt": table, "lines.json": sorted(lines)}
 			err := filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
 				if err != nil || d.IsDir() {
 					return err
@@ -164,9 +164,7 @@ func TestGoldenRun(t *testing.T) {
 					text := string(data)
 					if rel = filepath.ToSlash(rel); strings.HasPrefix(rel, "rows/") {
 						// Rows stand in the order in which they were finished.
-						rows := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-						slices.Sort(rows)
-						rel, text = "rows.jsonl", strings.Join(rows, "\n")+"\n"
+						rel, text = "rows.jsonl", sorted(text)
 					}
 					outputs[rel] = text
 				} else if _, err := png.Decode(bytes.NewReader(data)); err != nil {
@@ -198,6 +196,14 @@ func TestGoldenRun(t *testing.T) {
 	described = regexp.MustCompile(`"(threads|memory_bytes)":\d+`).ReplaceAllString(described, `"$1":N`)
 	testgolden.Text(t, filepath.Join(golden, "describe.json"), described, 0)
 	checkEnvironment(t, filepath.Join("plain", "run.json"))
+}
+
+// sorted returns lines, which come in the order in which rows were finished, in that of the
+// alphabet.
+func sorted(text string) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // checkEnvironment holds the environment in run.json to what env prints.
@@ -246,7 +252,7 @@ func TestStoredTypes(t *testing.T) {
 		if err := os.WriteFile("m.safetensors", testsource.Safetensors(tensors, nil), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		command(t, "analyze", "m.safetensors", "-q", "fp16,8,4-asym,2", "--dequant-dtype", "bf16", "--no-plots", "-o", "out")
+		command(t, "analyze", "m.safetensors", "-q", "fp16,8,4-asym,2", "--dequant-dtype", "bf16", "--no-plots", "-o", "out", "--overwrite")
 		paths, _ := filepath.Glob("out/metrics/*.csv")
 		if len(paths) != 6 {
 			t.Errorf("tables %q", paths)

@@ -122,30 +122,6 @@ func (j *jsonLines) line(kind string, fields map[string]any) {
 	j.err = j.enc.Encode(fields)
 }
 
-func printResultJSON(w io.Writer, res *engine.Result, summaries []stats.Summary, model string, compat bool) error {
-	j := newJSONLines(w)
-	for i := range res.Tensors {
-		j.tensor(&res.Tensors[i])
-	}
-	shown, of := res, &report.Context{Model: model, When: res.Started, Compat: compat}
-	if compat {
-		shown = report.Compatible(res)
-	}
-	for k := range shown.Rows {
-		for i := range shown.Rows[k] {
-			if shown.Rows[k][i].Status != engine.RowMissing {
-				j.layer(&shown.Rows[k][i], of)
-			}
-		}
-	}
-	j.summaries(summaries)
-	j.line("summary", map[string]any{
-		"model": model, "wall_seconds": res.Elapsed.Seconds(), "interrupted": res.Interrupted, "compat": compat,
-		"analysed": res.Count(engine.Analysed), "refused": res.Count(engine.Refused), "skipped": res.Count(engine.Skipped),
-	})
-	return j.err
-}
-
 // layer writes a row: the columns of its tables.
 func (j *jsonLines) layer(r *engine.Row, of *report.Context) {
 	fields := report.Fields(metric.Results, r, of)

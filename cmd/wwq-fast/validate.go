@@ -72,14 +72,18 @@ func (v *validation) run(c *ucli.Context) error {
 	}
 	w := newTable(t)
 	w.AppendHeader(table.Row{"tensor", "level", "values", "of", "step", "max error / step", "rms error / step", "SNR dB", "verdict"})
-	failed := 0
+	failed, refused := 0, 0
 	for i := range checks {
 		k := &checks[i]
 		verdict := "pass"
 		if k.Note != "" {
 			verdict += "; " + k.Note
 		}
-		if !k.Passed() {
+		switch {
+		case k.Refused != "":
+			verdict = "refused: " + k.Refused
+			refused++
+		case !k.Passed():
 			verdict = "FAIL: " + strings.Join(k.Failures, "; ")
 			failed++
 		}
@@ -88,11 +92,14 @@ func (v *validation) run(c *ucli.Context) error {
 			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", k.Errors.SNR), verdict,
 		})
 	}
-	if _, err := fmt.Fprintf(t.Out, "%s\n%d checks, %d failed\n", w.Render(), len(checks), failed); err != nil {
+	if _, err := fmt.Fprintf(t.Out, "%s\n%d checks, %d failed, %d refused\n", w.Render(), len(checks), failed, refused); err != nil {
 		return err
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+	}
+	if refused > 0 {
+		return cli.ErrPartial
 	}
 	return nil
 }

@@ -211,7 +211,7 @@ func checkRange(r Range, out checkpoint.DType) error {
 		return fmt.Errorf("%d weights are NaN or infinite", r.NonFinite)
 	}
 	if r.Beyond != "" {
-		return fmt.Errorf("%s: %w", r.Beyond, ErrOverflow)
+		return errors.New(r.Beyond)
 	}
 	if r.AbsMax() > largest(out) {
 		return fmt.Errorf("largest weight %g does not fit %v: %w", r.AbsMax(), out, ErrOverflow)

@@ -23,6 +23,12 @@ func Compatible(res *engine.Result) *engine.Result {
 	return &out
 }
 
+// CompatibleRow returns a row as [Compatible] has it.
+func CompatibleRow(r engine.Row) engine.Row {
+	compatible(&r)
+	return r
+}
+
 func compatible(r *engine.Row) {
 	r.Values = slices.Clone(r.Values)
 	// WeightWatcher counts the eigenvalues of at least xmin, those before the tail too.

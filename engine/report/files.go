@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Model  string // the name that goes into tables
 	Compat bool   // write failed fits as WeightWatcher does
-	Plots  bool   // draw the pictures
+	Plots  bool   // draw the pictures, too
 }
 
 // data is what outputs are made from.
@@ -42,42 +42,71 @@ type file struct {
 	write func(io.Writer) error
 }
 
-// outputs make the files of a result, in this order.
+// outputs make the files of a result but its pictures, in this order.
 var outputs = []func(*data) ([]file, error){
 	resultTables,
 	errorTable,
 	comparisonTable,
 	textReport,
-	pictures,
 }
 
-// Render adds all files of a result:
-//
-//	metrics/results_<level>.csv          one line a layer
-//	metrics/quantization_comparison.csv  one line a level
-//	metrics/quantization_errors.csv      one line a layer and level
-//	analysis_report.txt
-//	plots/*.png
-//
-// It returns the comparison of the levels.
-func Render(res *engine.Result, opts Options, add results.Add) ([]stats.Summary, error) {
+// newData returns what outputs are made from.
+func newData(res *engine.Result, opts Options) *data {
 	d := &data{res: res, opts: opts, context: ContextOf(res, opts), failed: failed(res)}
 	if opts.Compat {
 		d.res = Compatible(res)
 	}
 	d.summaries = stats.Compare(d.res)
+	return d
+}
+
+// Render adds the tables and the report of a result:
+//
+//	metrics/results_<level>.csv          one line a layer
+//	metrics/quantization_comparison.csv  one line a level
+//	metrics/quantization_errors.csv      one line a layer and level
+//	analysis_report.txt
+//
+// and the pictures, if opts asks for them. It returns the comparison of the levels.
+func Render(res *engine.Result, opts Options, add results.Add) ([]stats.Summary, error) {
+	d := newData(res, opts)
 	for _, output := range outputs {
 		files, err := output(d)
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range files {
-			if err := add(f.name, f.write); err != nil {
-				return nil, err
-			}
+		if err := addAll(files, add); err != nil {
+			return nil, err
+		}
+	}
+	if opts.Plots {
+		files, err := pictures(d)
+		if err != nil {
+			return nil, err
+		}
+		if err := addAll(files, add); err != nil {
+			return nil, err
 		}
 	}
 	return d.summaries, nil
+}
+
+// RenderPictures adds the pictures of a result, plots/*.png.
+func RenderPictures(res *engine.Result, opts Options, add results.Add) error {
+	files, err := pictures(newData(res, opts))
+	if err != nil {
+		return err
+	}
+	return addAll(files, add)
+}
+
+func addAll(files []file, add results.Add) error {
+	for _, f := range files {
+		if err := add(f.name, f.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failed returns the rows of each level whose fit failed.
@@ -93,8 +122,9 @@ func failed(res *engine.Result) [][]engine.Row {
 	return all
 }
 
-// Write writes all files of a result below the folder dir. If one cannot be written, none
-// appears and earlier ones stay as they were. It returns the comparison.
+// Write writes all files of a result below the folder dir, without a store of its rows. If
+// one cannot be written, none appears and earlier ones stay as they were. It returns the
+// comparison.
 func Write(dir string, res *engine.Result, opts Options) (summaries []stats.Summary, err error) {
 	err = results.Publish(dir, func(add results.Add) error {
 		summaries, err = Render(res, opts, add)
@@ -148,9 +178,6 @@ func textReport(d *data) ([]file, error) {
 
 // pictures draws all pictures at once, one goroutine each.
 func pictures(d *data) ([]file, error) {
-	if !d.opts.Plots {
-		return nil, nil
-	}
 	files, errs := make([]file, len(figures)), make([]error, len(figures))
 	p := newPlotData(d) // read by all
 	var all sync.WaitGroup

@@ -109,28 +109,29 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// TestPublishBesideOthers: what is no row of the earlier run stays, even if its run.json
-// is broken.
+// TestPublishBesideOthers: what is no file of the earlier run stays.
 func TestPublishBesideOthers(t *testing.T) {
 	dir := t.TempDir()
 	w := whole(t, dir)
 	if err := finish(t, w, rendered("first")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, runName), []byte("{"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "rows", "mine.txt"), nil, 0o666); err != nil {
-		t.Fatal(err)
+	for _, mine := range []string{"rows/mine.txt", "plots/mine.png", "metrics/results_mine.csv"} {
+		if err := os.WriteFile(below(dir, mine), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
 	}
 	second := whole(t, dir)
 	if err := finish(t, second, rendered("second")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{w.run.RowFiles[0], second.run.RowFiles[0], "rows/mine.txt"} {
+	for _, name := range []string{second.run.RowFiles[0], "rows/mine.txt", "plots/mine.png", "metrics/results_mine.csv"} {
 		if !strings.Contains(names(t, dir), name) {
 			t.Errorf("%s is gone", name)
 		}
+	}
+	if strings.Contains(names(t, dir), w.run.RowFiles[0]) {
+		t.Error("the rows of the first run are left")
 	}
 }
 
@@ -255,7 +256,7 @@ func TestCreateFails(t *testing.T) {
 		if w, err := Create(dir, engine.Source(src), plan, opts, Labels{}); err == nil || w != nil {
 			t.Errorf("%s: a run was begun", place)
 		}
-		if err := Check(dir); err == nil {
+		if err := Check(dir, src, plan, false); err == nil {
 			t.Errorf("%s: it says that results can be written", place)
 		}
 		if _, _, err := Open(dir); err == nil {
@@ -265,7 +266,8 @@ func TestCreateFails(t *testing.T) {
 			t.Errorf("%s: it leaves\n%s\nbefore\n%s", place, after, before)
 		}
 	}
-	if err := Check(filepath.Join(top, "a", "b")); err != nil {
+	src, _, plan := planned(t)
+	if err := Check(filepath.Join(top, "a", "b"), src, plan, false); err != nil {
 		t.Error(err)
 	}
 	if after := tree(t, top); after != before {

@@ -21,10 +21,16 @@ import (
 // errors.Is.
 var ErrOld = errors.New("results of wwq-fast 0.1.0, which kept tables only: run wwq-fast analyze again")
 
-// Labels are what tables say beside numbers.
+// ErrAnotherModel is returned where a folder holds the results of another model. Test with
+// errors.Is.
+var ErrAnotherModel = errors.New("results of another model")
+
+// Labels are what tables say beside numbers, and what may become of an earlier run.
 type Labels struct {
 	Model  string // the name of the model
 	Compat bool   // failed fits are written as WeightWatcher writes them
+	// Overwrite allows the results of another model to be replaced.
+	Overwrite bool
 }
 
 // Add adds a file, with a path below the folder of the results, to those that are to be
@@ -36,6 +42,8 @@ type Writer struct {
 	dir  string         // of the results
 	temp string         // of the unfinished run
 	made atomicfile.Set // the folders made for it
+	lock *os.File       // held while this process writes the run
+	over bool           // the results of another model may be replaced
 	run  Run
 	rows engine.Memory // what the file holds
 	file *os.File
@@ -45,10 +53,15 @@ type Writer struct {
 
 // Create begins a run whose results are to be published in the folder dir, which is
 // created. The rows of the run are those of the plan, or of a part of it.
+//
+// It first finishes what a process that died has left: see [Open].
 func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Options, labels Labels) (*Writer, error) {
+	if err := tidy(dir); err != nil {
+		return nil, err
+	}
 	id := make([]byte, 4)
 	_, _ = rand.Read(id) // never fails
-	w := &Writer{dir: dir, run: Run{
+	w := &Writer{dir: dir, over: labels.Overwrite, run: Run{
 		Version: version, ID: hex.EncodeToString(id),
 		Model: src.Path, ModelName: labels.Model, Format: src.Format,
 		Options: opts, Compat: labels.Compat, Plan: plan.Tensors,
@@ -57,7 +70,7 @@ func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Op
 		w.run.Files = append(w.run.Files, File{f.Name, f.Size, f.HeaderSHA256})
 	}
 	w.run.RowFiles = []string{path.Join(rowsName, w.run.ID+rowsExt)}
-	w.temp = filepath.Join(dir, ".run-"+w.run.ID)
+	w.temp = filepath.Join(dir, unfinishedPrefix+w.run.ID)
 	if err := w.create(); err != nil {
 		w.Discard()
 		return nil, err
@@ -68,6 +81,10 @@ func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Op
 // create makes the folder of the unfinished run.
 func (w *Writer) create() error {
 	if err := w.made.MkdirAll(filepath.Join(w.temp, rowsName)); err != nil {
+		return err
+	}
+	var err error
+	if w.lock, err = acquire(filepath.Join(w.temp, lockName)); err != nil {
 		return err
 	}
 	f, err := os.Create(filepath.Join(w.temp, runName))
@@ -134,44 +151,91 @@ func (w *Writer) Finish(o *engine.Outcome) (*engine.Result, error) {
 	return res, nil
 }
 
-// Publish puts the finished run, and the files that render adds, in the place of what
-// the folder of the results held under the same names. If one cannot be written, none
-// appears and earlier ones stay as they were.
+// Publish puts the finished run, and the files that render adds, in the place of the run
+// that the folder of the results held, whose files it removes. If one cannot be written,
+// none appears and the earlier run stays as it was. The error wraps ErrAnotherModel if that is
+// one of another model, unless it may be overwritten.
 func (w *Writer) Publish(render func(Add) error) error {
 	old, _ := readRun(w.dir)
-	err := publish(w.dir, func(add Add) error {
-		for _, name := range w.run.RowFiles {
-			if err := add(name, func(out io.Writer) error { return copyFile(out, filepath.Join(w.temp, filepath.FromSlash(name))) }); err != nil {
-				return err
-			}
-		}
-		if err := add(runName, w.run.write); err != nil {
+	if old != nil && !w.over {
+		if err := w.sameModel(old); err != nil {
 			return err
 		}
-		return render(add)
-	})
-	if err != nil {
+	}
+	set := atomicfile.Set{Tag: w.run.ID}
+	defer set.Discard()
+	for _, name := range w.run.RowFiles {
+		if err := set.Add(below(w.dir, name), func(out io.Writer) error { return copyFile(out, below(w.temp, name)) }); err != nil {
+			return err
+		}
+	}
+	w.run.Outputs = nil
+	if err := w.run.publish(&set, w.dir, render); err != nil {
 		return err
 	}
-	if old != nil {
-		w.remove(old.RowFiles)
+	for _, name := range old.files(w.dir) {
+		set.Remove(below(w.dir, name))
 	}
+	if err := set.Commit(filepath.Join(w.dir, journalName)); err != nil {
+		return err
+	}
+	w.supersede()
 	return nil
 }
 
-// remove removes the files of rows of an earlier run.
-func (w *Writer) remove(names []string) {
-	root, err := os.OpenRoot(w.dir)
-	if err != nil {
-		return
-	}
-	defer root.Close()
-	for _, name := range names {
-		if !slices.Contains(w.run.RowFiles, name) {
-			_ = root.Remove(filepath.FromSlash(name))
-		}
-	}
+// PublishMore adds files to a run that was published.
+func (w *Writer) PublishMore(render func(Add) error) error {
+	return w.run.publishMore(w.dir, render)
 }
+
+// PublishUnfinished puts the files that render adds into the folder of the unfinished run,
+// beside its rows. The run that the folder of the results holds stays as it is.
+func (w *Writer) PublishUnfinished(render func(Add) error) error {
+	return w.run.publishMore(w.temp, render)
+}
+
+// Publish puts the files that render adds into the folder dir: all of them or, on an error,
+// none.
+func Publish(dir string, render func(Add) error) error {
+	if err := atomicfile.Recover(filepath.Join(dir, journalName)); err != nil {
+		return err
+	}
+	var set atomicfile.Set
+	defer set.Discard()
+	if err := render(func(name string, write func(io.Writer) error) error { return set.Add(below(dir, name), write) }); err != nil {
+		return err
+	}
+	return set.Commit(filepath.Join(dir, journalName))
+}
+
+// Publish puts the files that render adds into the folder dir of a run that was opened: all
+// of them or, on an error, none.
+func (r *Run) Publish(dir string, render func(Add) error) error { return r.publishMore(dir, render) }
+
+func (r *Run) publishMore(dir string, render func(Add) error) error {
+	set := atomicfile.Set{Tag: r.ID}
+	defer set.Discard()
+	if err := r.publish(&set, dir, render); err != nil {
+		return err
+	}
+	return set.Commit(filepath.Join(dir, journalName))
+}
+
+// publish adds what render adds to a set, and run.json, which lists it.
+func (r *Run) publish(set *atomicfile.Set, dir string, render func(Add) error) error {
+	if err := render(func(name string, write func(io.Writer) error) error {
+		if !slices.Contains(r.Outputs, name) {
+			r.Outputs = append(r.Outputs, name)
+		}
+		return set.Add(below(dir, name), write)
+	}); err != nil {
+		return err
+	}
+	return set.Add(below(dir, runName), r.write)
+}
+
+// below returns the path of a name with slashes below a folder.
+func below(dir, name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 
 func copyFile(out io.Writer, name string) error {
 	f, err := os.Open(name)
@@ -183,38 +247,36 @@ func copyFile(out io.Writer, name string) error {
 	return err
 }
 
-// Discard removes the folder of the unfinished run, and that of the results if it was
-// made for it and is empty. It is to be called after Publish, too, unless that failed and
-// the rows are to be kept.
-func (w *Writer) Discard() {
+// Close ends the writing. The folder of the unfinished run stays.
+func (w *Writer) Close() {
 	if w.file != nil {
 		w.file.Close()
 		w.file = nil
 	}
+	if w.lock != nil {
+		w.lock.Close()
+		w.lock = nil
+	}
+}
+
+// Discard removes the folder of the unfinished run, and that of the results if it was
+// made for it and is empty. It is to be called after Publish, too, unless the rows are to be
+// kept: then Close is.
+func (w *Writer) Discard() {
+	w.Close()
 	_ = os.RemoveAll(w.temp)
 	w.made.Discard()
 }
 
-// Publish puts the files that render adds into the results folder dir: all of them or,
-// on an error, none.
-func Publish(dir string, render func(Add) error) error { return publish(dir, render) }
-
-func publish(dir string, render func(Add) error) error {
-	var set atomicfile.Set
-	defer set.Discard()
-	if err := render(func(name string, write func(io.Writer) error) error {
-		return set.Add(filepath.Join(dir, filepath.FromSlash(name)), write)
-	}); err != nil {
-		return err
-	}
-	return set.Commit()
-}
-
-// Open reads the run in the folder dir and merges its rows. Results of version 0.1.0 give
+// Open reads the run in the folder dir and merges its rows. If a process died while it put
+// files into the folder, Open first finishes that. Results of version 0.1.0 give
 // an error that wraps ErrOld, a folder without results one that wraps fs.ErrNotExist, and
 // files that are not as this package writes them one of class checkpoint.ErrCorrupt or
 // checkpoint.ErrUnsupported.
 func Open(dir string) (*Run, *engine.Result, error) {
+	if err := atomicfile.Recover(filepath.Join(dir, journalName)); err != nil {
+		return nil, nil, err
+	}
 	run, err := readRun(dir)
 	if err != nil {
 		return nil, nil, err
@@ -265,12 +327,4 @@ func (c *content) outcome(writers int) engine.Outcome {
 	}
 	all.Interrupted = all.Interrupted || len(c.outcomes) < writers
 	return all
-}
-
-// Check reports whether results can be written to the folder dir. It leaves nothing
-// behind.
-func Check(dir string) error {
-	var set atomicfile.Set
-	defer set.Discard()
-	return set.Add(filepath.Join(dir, "metrics", "probe"), func(io.Writer) error { return nil })
 }

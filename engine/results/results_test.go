@@ -284,7 +284,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Publish(func(Add) error { return nil }); err != nil {
+	if err := w.Publish(rendered("x")); err != nil {
 		t.Fatal(err)
 	}
 	run, res, err := Open(dir)

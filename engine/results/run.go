@@ -8,8 +8,9 @@
 // Every file of rows has one writer, a process that analyses the plan or a part of it,
 // and run.json names those that belong to it. A [Writer] keeps an unfinished run in a
 // folder of its own inside, .run-NAME, with this very layout, and publishes it all at
-// once: tables and pictures, which are renderings of the store, appear together with it
-// or not at all.
+// once: tables, which are renderings of the store, appear together with it or not at all,
+// and the files of the run before disappear with that. An unfinished run never replaces a
+// finished one.
 //
 // [Open] reads a finished run, or an unfinished one, as the [engine.Result] that
 // [engine.Merge] makes of its rows.
@@ -26,6 +27,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
@@ -39,6 +41,12 @@ const (
 	runName  = "run.json"
 	rowsName = "rows"
 	rowsExt  = ".jsonl"
+	// journalName is that of the journal of a change that is being made to the folder.
+	journalName = ".publish"
+	// unfinishedPrefix begins the names of the folders of unfinished runs.
+	unfinishedPrefix = ".run-"
+	// lockName is that of the file that the writer of an unfinished run holds locked.
+	lockName = ".lock"
 )
 
 // A Run is run.json.
@@ -56,6 +64,8 @@ type Run struct {
 	Compat bool `json:"compat_weightwatcher"`
 	// RowFiles are the files of rows, below the folder that run.json is in.
 	RowFiles []string `json:"row_files"`
+	// Outputs are the tables, reports and pictures that were made of the rows.
+	Outputs []string `json:"outputs,omitempty"`
 
 	// What follows is known when the run has ended.
 
@@ -192,6 +202,11 @@ func (r *Run) check() error {
 		}
 		if slices.Contains(r.RowFiles[:i], f) {
 			return fmt.Errorf("the file of rows %s is named twice", checkpoint.Quote(f))
+		}
+	}
+	for _, f := range r.Outputs {
+		if path.Clean(f) != f || !filepath.IsLocal(filepath.FromSlash(f)) || f == runName || strings.HasPrefix(f, ".") {
+			return fmt.Errorf("%s is no output", checkpoint.Quote(f))
 		}
 	}
 	if err := r.Options.Validate(); err != nil {

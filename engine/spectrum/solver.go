@@ -119,6 +119,9 @@ func (s *Solver) Compute(ws *Workspace, m Matrix) (*Spectrum, error) {
 		return &Spectrum{Method: Gram}, nil
 	}
 	g := s.gram(ws, m)
+	if math.IsInf(g.frobenius2, 1) {
+		return nil, errors.New("the sum of the squares of the weights is beyond float64")
+	}
 	if s.Precision == Single {
 		if sp := s.single(ws, k, g); sp != nil {
 			return sp, nil

@@ -1,6 +1,9 @@
-// Package atomicfile writes sets of files that appear together or not at all, as
-// far as a file system allows: the files are written and synced under temporary
-// names, and only when all are complete are they renamed, one after the other.
+// Package atomicfile changes sets of files together or not at all, whatever happens
+// between any two system calls. New files are written and synced under temporary names.
+// When all are complete, a journal is written that names every step; from then on the
+// change is decided. An error in a step takes all steps back. If the process dies between
+// two steps, [Recover], which has to be called before the files are read or changed again,
+// finishes what the journal says.
 package atomicfile
 
 import (
@@ -11,35 +14,68 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
-// A Set collects new files under temporary names, which [Set.Commit] renames. The zero
-// value is an empty set. A Set is not safe for concurrent use; different sets are
-// independent.
+// A Set collects new files under temporary names, which [Set.Commit] puts in their places,
+// and files to remove. The zero value is an empty set. A Set is not safe for concurrent
+// use; different sets are independent as long as their files are.
 type Set struct {
-	files []pending
-	dirs  []string // directories made for this set, outermost first
+	// Tag is a part of the temporary names, so that those of a process that died can be
+	// told from others: see [Sweep]. It has letters and digits only.
+	Tag string
+
+	files  []pending
+	remove []string
+	dirs   []string // directories made for this set, outermost first
 }
 
 type pending struct{ temp, path string }
 
+const (
+	tempPrefix = ".wwq-"
+	tempSuffix = ".tmp"
+)
+
+// tempName returns a new temporary name in dir.
+func (s *Set) tempName(dir string) string {
+	return filepath.Join(dir, tempPrefix+s.Tag+"-"+rand.Text()+tempSuffix)
+}
+
+// Sweep removes the temporary files in dir of sets whose tag live does not know, and those
+// without a tag. It does not look into folders below.
+func Sweep(dir string, live func(tag string) bool) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), tempPrefix)
+		if rest, ok2 := strings.CutSuffix(rest, tempSuffix); ok && ok2 && e.Type().IsRegular() {
+			if tag, _, _ := strings.Cut(rest, "-"); tag == "" || !live(tag) {
+				os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+}
+
 // Add writes a file that Commit moves to path: it makes the missing directories of
 // path, calls write with a buffered temporary file in the same directory, and syncs
-// that file. If Add fails it removes the temporary file; the error names path, which must
+// that file. A path that is a symbolic link stands for what it leads to, which must exist.
+// If Add fails it removes the temporary file; the error names path, which must
 // not be a directory: no file can take its place. The directories that Add makes stay
 // until [Set.Discard].
 func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := s.MkdirAll(dir); err != nil {
+	if err := s.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
+	if path, err = resolve(path); err != nil {
+		return err
 	}
 	// os.CreateTemp would make the file private to its owner; the umask decides who
 	// may read results.
-	f, err := os.OpenFile(filepath.Join(dir, ".wwq-"+rand.Text()+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(s.tempName(filepath.Dir(path)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
@@ -72,8 +108,32 @@ func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
+// Remove has Commit remove a file, if it is there and no file of the set takes its place.
+func (s *Set) Remove(path string) { s.remove = append(s.remove, path) }
+
+// resolve returns where a file of the given path is: path itself or, of a symbolic link,
+// what it leads to.
+func resolve(path string) (string, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, nil
+	case err != nil:
+		return "", err
+	case info.Mode()&fs.ModeSymlink != 0:
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return "", err
+		}
+		info, err = os.Stat(path)
+	}
+	if err == nil && info.IsDir() {
+		err = &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
+	}
+	return path, err
+}
+
 // MkdirAll makes dir and those above it that are missing. Discard removes those that it
-// made, if they are empty then.
+// made, if they are empty then. A symbolic link that leads nowhere is an error.
 func (s *Set) MkdirAll(dir string) error {
 	var missing []string
 	for d := dir; ; d = filepath.Dir(d) {
@@ -84,33 +144,23 @@ func (s *Set) MkdirAll(dir string) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		if _, e := os.Lstat(d); e == nil {
+			return &fs.PathError{Op: "follow", Path: d, Err: fs.ErrNotExist}
+		}
 		missing = append(missing, d)
 		if d == filepath.Dir(d) {
 			break
 		}
 	}
 	for i := len(missing) - 1; i >= 0; i-- {
-		if err := os.Mkdir(missing[i], 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := os.Mkdir(missing[i], 0o777)
+		switch {
+		case err == nil:
+			s.dirs = append(s.dirs, missing[i])
+		case !errors.Is(err, fs.ErrExist):
 			return err
 		}
-		s.dirs = append(s.dirs, missing[i])
 	}
-	return nil
-}
-
-// Commit renames all files to their paths, in the order in which they were added, and
-// replaces files that are there. If one cannot be renamed, Commit discards the rest and
-// returns the error; files renamed before it stay.
-func (s *Set) Commit() error {
-	for len(s.files) > 0 {
-		f := s.files[0]
-		if err := os.Rename(f.temp, f.path); err != nil {
-			s.Discard()
-			return err
-		}
-		s.files = s.files[1:]
-	}
-	s.dirs = nil
 	return nil
 }
 
@@ -123,5 +173,5 @@ func (s *Set) Discard() {
 	for i := len(s.dirs) - 1; i >= 0; i-- {
 		os.Remove(s.dirs[i]) // fails if the directory is not empty
 	}
-	s.files, s.dirs = nil, nil
+	s.files, s.remove, s.dirs = nil, nil, nil
 }

@@ -32,7 +32,7 @@ func TestCommit(t *testing.T) {
 	if got, _ := os.ReadFile(a); string(got) != "old" {
 		t.Errorf("before Commit: a holds %q", got)
 	}
-	if err := s.Commit(); err != nil {
+	if err := s.Commit(filepath.Join(t.TempDir(), "journal")); err != nil {
 		t.Fatal(err)
 	}
 	s.Discard()
@@ -92,8 +92,8 @@ func TestFileIsADirectory(t *testing.T) {
 	}
 }
 
-// TestCommitFails: a file that cannot be renamed ends Commit with its error, and nothing
-// temporary stays.
+// TestCommitFails: a file that cannot be put in its place ends Commit with its error, and
+// nothing else of the set appears.
 func TestCommitFails(t *testing.T) {
 	dir := t.TempDir()
 	var s Set
@@ -105,11 +105,11 @@ func TestCommitFails(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "new", "b"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit(); err == nil {
+	if err := s.Commit(filepath.Join(t.TempDir(), "journal")); err == nil {
 		t.Fatal("a file has taken the place of a directory")
 	}
 	left, _ := os.ReadDir(filepath.Join(dir, "new"))
-	if len(left) != 2 || left[0].Name() != "a" || left[1].Name() != "b" {
+	if len(left) != 1 || left[0].Name() != "b" {
 		t.Errorf("left behind: %v", left)
 	}
 }
