@@ -3,11 +3,18 @@
 // each format is a package below this one that returns a [Source].
 package checkpoint
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrCorrupt marks errors caused by a file that breaks its format: a truncated
 // header, overlapping byte ranges, a missing shard. Test with errors.Is.
 var ErrCorrupt = errors.New("corrupt checkpoint")
+
+// ErrIncomplete marks errors of class [ErrCorrupt] that files which are not there cause.
+// Test with errors.Is.
+var ErrIncomplete = fmt.Errorf("incomplete: %w", ErrCorrupt)
 
 // ErrUnsupported marks errors caused by a well-formed input that the project
 // cannot read. Test with errors.Is.
@@ -34,6 +41,14 @@ type Source interface {
 	// file has become shorter since it was opened.
 	ReadTensor(dst []byte, t *Tensor) error
 	Close() error
+}
+
+// A Noted is a [Source] about which the user should know something.
+type Noted interface {
+	Source
+	// Notes returns sentences on how the files were chosen and what was left out,
+	// each fit for one line of a terminal.
+	Notes() []string
 }
 
 // A File is one file of a checkpoint.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -55,6 +56,44 @@ func Unsupportedf(format string, args ...any) error {
 // NotFoundf formats an error of class [ErrNotFound], like fmt.Errorf.
 func NotFoundf(format string, args ...any) error {
 	return &classed{ErrNotFound, fmt.Errorf(format, args...)}
+}
+
+// Incompletef formats an error of class [ErrIncomplete], like fmt.Errorf.
+func Incompletef(format string, args ...any) error {
+	return &classed{ErrIncomplete, fmt.Errorf(format, args...)}
+}
+
+// A HintError is an error with advice for the user, a sentence or a command.
+type HintError struct {
+	Err  error
+	Hint string
+}
+
+func (e *HintError) Error() string { return e.Err.Error() }
+func (e *HintError) Unwrap() error { return e.Err }
+
+// maxListed is the largest number of names that Enumerate lists.
+const maxListed = 20
+
+// Enumerate joins names, which may come from anywhere, for a message. Of more than 20
+// it lists the first and adds how many there are beyond these and more.
+func Enumerate(names []string, more int) string {
+	if len(names) > maxListed {
+		more += len(names) - maxListed
+		names = names[:maxListed]
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	shown := make([]string, len(names))
+	for i, name := range names {
+		shown[i] = Printable(name)
+	}
+	list := strings.Join(shown, ", ")
+	if more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }
 
 // maxQuoted is the number of bytes of a string that Quote shows.

@@ -1,9 +1,6 @@
 package hub
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,24 +9,52 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// CacheDir returns the folder of the Hugging Face cache according to the environment
-// (see the package documentation). The folder need not exist.
+// CacheDir returns the first folder in which the Hugging Face cache is looked for,
+// according to the environment (see the package documentation). The folder need not
+// exist.
 func CacheDir() (string, error) {
+	dirs, err := cacheDirs()
+	if err != nil {
+		return "", err
+	}
+	return dirs[0], nil
+}
+
+// cacheDirs returns the folders in which models are looked for, one after the other: the
+// cache that the environment names and that of older versions of transformers.
+func cacheDirs() ([]string, error) {
+	old := os.Getenv("TRANSFORMERS_CACHE")
 	for _, place := range []struct{ env, below string }{
 		{"HF_HUB_CACHE", ""},
 		{"HUGGINGFACE_HUB_CACHE", ""},
 		{"HF_HOME", "hub"},
 		{"XDG_CACHE_HOME", "huggingface/hub"},
 	} {
-		if value := os.Getenv(place.env); value != "" {
-			return filepath.Join(expand(value), filepath.FromSlash(place.below)), nil
+		value := os.Getenv(place.env)
+		if value == "" {
+			continue
 		}
+		dirs := []string{filepath.Join(expand(value), filepath.FromSlash(place.below))}
+		switch {
+		case old == "":
+			return dirs, nil
+		case place.below == "":
+			return append(dirs, expand(old)), nil
+		}
+		return append([]string{expand(old)}, dirs...), nil
+	}
+	var dirs []string
+	if old != "" {
+		dirs = append(dirs, expand(old))
 	}
 	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", checkpoint.NotFoundf("no cache of models: neither HF_HUB_CACHE nor a home folder is set")
+	switch {
+	case err == nil:
+		dirs = append(dirs, filepath.Join(home, ".cache", "huggingface", "hub"))
+	case len(dirs) == 0:
+		return nil, checkpoint.NotFoundf("no cache of models: neither HF_HUB_CACHE nor a home folder is set")
 	}
-	return filepath.Join(home, ".cache", "huggingface", "hub"), nil
+	return dirs, nil
 }
 
 // expand replaces a leading "~" and environment variables in path, as expanduser and
@@ -57,10 +82,7 @@ func Cached(dir string) []string {
 	}
 	var ids []string
 	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), "models--")
-		// No part of an id contains "--", so this is the inverse of folderOf.
-		id := strings.Replace(rest, "--", "/", 1)
-		if ok && IsID(id) {
+		if id, ok := idOf(e.Name()); ok {
 			ids = append(ids, id)
 		}
 	}
@@ -68,41 +90,40 @@ func Cached(dir string) []string {
 	return ids
 }
 
-// notCached is the error for an id whose folder in the cache could not be
-// opened.
-func notCached(cache, id string, err error) error {
-	if !errors.Is(err, fs.ErrNotExist) {
-		return &checkpoint.FileError{File: id, Err: fmt.Errorf("cache: %w", checkpoint.Cause(err))}
-	}
-	ids := Cached(cache)
-	if len(ids) == 0 {
-		return &checkpoint.FileError{File: id, Err: checkpoint.NotFoundf("no such file or folder, and no model in the cache %s", checkpoint.Printable(cache))}
-	}
-	return &checkpoint.FileError{File: id, Err: checkpoint.NotFoundf("no such file or folder, nor in the cache, which holds %s", enumerate(ids))}
+// idOf returns the id of the model whose folder in the cache is called name. No part of an
+// id contains "--", so this is the inverse of folderOf.
+func idOf(name string) (id string, ok bool) {
+	rest, ok := strings.CutPrefix(name, "models--")
+	id = strings.Replace(rest, "--", "/", 1)
+	return id, ok && IsID(id)
 }
 
-// maxListed is the largest number of names that an error lists.
-const maxListed = 20
+// notCached is the error for a name, which the user wrote as arg, that none of the caches
+// has. If it may be meant for the hub, its hint is the command that fetches the model.
+func notCached(caches []string, arg string, n Name) error {
+	var ids []string
+	for _, cache := range caches {
+		ids = append(ids, Cached(cache)...)
+	}
+	slices.Sort(ids)
+	var err error = &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("no such file or folder, nor in the cache, which holds %s", checkpoint.Enumerate(slices.Compact(ids), 0))}
+	if len(ids) == 0 {
+		err = &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("no such file or folder, and no model in the cache %s", checkpoint.Printable(caches[0]))}
+	}
+	if looksLikePath(arg, n) {
+		return err
+	}
+	return &checkpoint.HintError{Err: err, Hint: fetchHint(n)}
+}
 
-func enumerate(names []string) string { return enumerateMore(names, 0) }
-
-// enumerateMore joins names for an error and adds that there are more others, if more
-// is not 0.
-func enumerateMore(names []string, more int) string {
-	if len(names) > maxListed {
-		more += len(names) - maxListed
-		names = names[:maxListed]
+// looksLikePath reports whether arg, which is not there, rather names a file than a model:
+// it has the ending of one, or the folder that it would be in is there.
+func looksLikePath(arg string, n Name) bool {
+	switch strings.ToLower(filepath.Ext(n.ID)) {
+	case ".safetensors", ".json", ".gguf", ".bin", ".pt", ".pth":
+		return true
 	}
-	if len(names) == 0 {
-		return "none"
-	}
-	shown := make([]string, len(names))
-	for i, name := range names {
-		shown[i] = checkpoint.Printable(name)
-	}
-	list := strings.Join(shown, ", ")
-	if more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return list
+	parent := filepath.Dir(filepath.Clean(arg))
+	_, err := os.Stat(parent)
+	return parent != "." && err == nil
 }

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/internal/fileio"
 )
 
 // DefaultRevision is the revision of a model id that is given without one.
@@ -24,117 +24,183 @@ type Resolved struct {
 	ID       string // model id; empty for a path
 	Revision string // commit of the snapshot; empty for a path
 	Notice   string // a remark for the user, such as on an unfinished download; usually empty
-}
-
-var (
-	// partPattern matches an organisation or a name that huggingface_hub allows
-	// (validate_repo_id).
-	partPattern     = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
-	commitPattern   = regexp.MustCompile(`^[0-9a-f]{40}$`)
-	revisionPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*$`)
-)
-
-// maxID and maxRevision limit lengths in bytes. maxID is the limit of huggingface_hub.
-const (
-	maxID       = 96
-	maxRevision = 255
-)
-
-// IsID reports whether s has the form of a model id, "name" or "org/name".
-func IsID(s string) bool {
-	if len(s) > maxID || strings.Contains(s, "--") || strings.Contains(s, "..") || strings.HasSuffix(s, ".git") {
-		return false
-	}
-	parts := strings.Split(s, "/")
-	if len(parts) > 2 {
-		return false
-	}
-	for _, p := range parts {
-		if !partPattern.MatchString(p) {
-			return false
-		}
-	}
-	return true
+	Asked    Name   // what the user wrote, for a model id
 }
 
 // Resolve finds the model that arg names. If arg is the path of an existing file or
-// folder, that is the result. Otherwise arg is looked up as a model id in the cache, at
-// the given revision: a branch, a tag or a full commit, or [DefaultRevision] if empty.
+// folder, that is the result, unless it is the folder of a model in a cache. Otherwise arg is taken as a name of the hub (see
+// [ParseName]) and looked up in the caches, at the given revision: a branch, a tag, a
+// commit or the beginning of one, or [DefaultRevision] if both are empty. Whether all
+// files of the snapshot are there shows when it is opened.
 //
 // Errors are of class checkpoint.ErrNotFound if there is no such path, model or
-// revision, and list what the cache holds; they are of class checkpoint.ErrCorrupt if
-// the download of the model was not finished, and name what is missing.
+// revision, and list what the cache holds. One that a command can mend is a
+// *checkpoint.HintError.
 func Resolve(arg, revision string) (Resolved, error) {
 	_, err := os.Stat(arg)
-	switch {
-	case err == nil && revision != "":
-		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.Unsupportedf("is an existing path; a revision can be chosen for a model id only")}
-	case err == nil:
+	if err == nil {
+		if id, ok := repositoryID(arg); ok {
+			return resolveIn(arg, Name{ID: id, Revision: revision})
+		}
+		if revision != "" {
+			return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.Unsupportedf("is an existing path; a revision can be chosen for a model id only")}
+		}
 		return Resolved{Path: arg}, nil
-	case !errors.Is(err, fs.ErrNotExist) && !IsID(arg):
+	}
+	n, isName, nameErr := ParseName(arg)
+	switch {
+	case nameErr != nil:
+		return Resolved{}, &checkpoint.FileError{File: arg, Err: nameErr}
+	case !errors.Is(err, fs.ErrNotExist) && !isName:
 		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.Cause(err)}
 	}
 	if _, err := os.Lstat(arg); err == nil {
 		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("symbolic link to a file that is not there")}
 	}
-	if !IsID(arg) {
+	if !isName {
 		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("no such file or folder")}
 	}
-	if revision != "" && (len(revision) > maxRevision || !revisionPattern.MatchString(revision)) {
-		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("%s is not the name of a revision", checkpoint.Quote(revision))}
+	switch {
+	case revision == "":
+	case n.Revision != "" && n.Revision != revision:
+		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.Unsupportedf("names revision %s, but %s is asked for", checkpoint.Quote(n.Revision), checkpoint.Quote(revision))}
+	default:
+		n.Revision = revision
 	}
-	cache, err := CacheDir()
+	if n.Revision != "" && !isRevision(n.Revision) {
+		return Resolved{}, &checkpoint.FileError{File: arg, Err: checkpoint.NotFoundf("%s is not the name of a revision", checkpoint.Quote(n.Revision))}
+	}
+	return resolveName(arg, n)
+}
+
+// resolveName looks n, which the user wrote as arg, up in the caches.
+func resolveName(arg string, n Name) (Resolved, error) {
+	caches, err := cacheDirs()
 	if err != nil {
 		return Resolved{}, err
 	}
-	r := Resolved{ID: arg, Root: filepath.Join(cache, folderOf(arg))}
-	root, err := os.OpenRoot(r.Root)
-	if err != nil {
-		return Resolved{}, notCached(cache, arg, err)
+	var first error
+	for _, cache := range caches {
+		root := filepath.Join(cache, folderOf(n.ID))
+		if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		r, err := resolveIn(root, n)
+		if err == nil || !errors.Is(err, checkpoint.ErrNotFound) {
+			return r, err
+		}
+		if first == nil {
+			first = err
+		}
 	}
-	defer root.Close()
-	if err := r.find(root, revision); err != nil {
-		return Resolved{}, &checkpoint.FileError{File: arg, Err: err}
+	if first != nil {
+		return Resolved{}, first
+	}
+	return Resolved{}, notCached(caches, arg, n)
+}
+
+// resolveIn looks n up in root, the folder of its repository.
+func resolveIn(root string, n Name) (Resolved, error) {
+	r := Resolved{ID: n.ID, Asked: n, Root: root}
+	_, err := os.ReadDir(root)
+	if err == nil {
+		err = r.find()
+	}
+	if err != nil {
+		return Resolved{}, &checkpoint.FileError{File: n.ID, Err: checkpoint.Cause(err)}
 	}
 	return r, nil
 }
 
 func folderOf(id string) string { return "models--" + strings.ReplaceAll(id, "/", "--") }
 
-// find sets the revision and the path of r, whose repository is root.
-func (r *Resolved) find(root *os.Root, revision string) error {
-	commit, err := readRef(root, revision)
-	if errors.Is(err, fs.ErrNotExist) {
-		snapshots := list(root, "snapshots")
-		switch {
-		case revision == "" && len(snapshots) == 1:
-			commit, err = snapshots[0], nil
-			r.Notice = fmt.Sprintf("the cache of %s does not say which revision is %s; the only snapshot, %s, is used",
-				r.ID, DefaultRevision, checkpoint.Printable(commit))
-		case len(snapshots) == 0:
-			return checkpoint.NotFoundf("the cache holds no snapshot of it: the download is not finished")
-		default:
-			known := append(listRefs(root), snapshots...)
-			return checkpoint.NotFoundf("the cache has no revision %s of it, but %s", checkpoint.Quote(defaulted(revision)), enumerate(known))
-		}
+// repositoryID returns the id of the model of which path is the folder in a cache.
+func repositoryID(path string) (id string, ok bool) {
+	id, ok = idOf(filepath.Base(filepath.Clean(path)))
+	if !ok {
+		return "", false
 	}
-	if err != nil {
+	info, err := os.Stat(filepath.Join(path, "snapshots"))
+	return id, err == nil && info.IsDir()
+}
+
+// find sets the revision and the path of r.
+func (r *Resolved) find() error {
+	revision := r.Asked.Revision
+	commit, err := r.commitOf(revision)
+	switch snapshots := r.snapshots(); {
+	case errors.Is(err, fs.ErrNotExist) && len(snapshots) == 0:
+		return r.fetch(checkpoint.NotFoundf("the cache holds no snapshot of it: the download is not finished"))
+	case errors.Is(err, fs.ErrNotExist) && revision == "" && len(snapshots) == 1:
+		commit = snapshots[0]
+		r.note(fmt.Sprintf("the cache of %s does not say which revision is %s; the only snapshot, %s, is used",
+			r.ID, DefaultRevision, checkpoint.Printable(commit)))
+	case errors.Is(err, fs.ErrNotExist):
+		known := append(r.refs(), slices.Sorted(slices.Values(snapshots))...)
+		return r.fetch(checkpoint.NotFoundf("the cache has no revision %s of it, but %s", checkpoint.Quote(defaulted(revision)), checkpoint.Enumerate(known, 0)))
+	case err != nil:
 		return err
+	case slices.Contains(snapshots, commit):
+	case revision == "" && len(snapshots) > 0:
+		r.note(fmt.Sprintf("the cache of %s has no snapshot %s, which is its revision %s; snapshot %s is used", r.ID, commit, DefaultRevision, checkpoint.Printable(snapshots[0])))
+		commit = snapshots[0]
+	default:
+		return r.fetch(checkpoint.NotFoundf("the cache has no snapshot %s of it, but %s", commit, checkpoint.Enumerate(snapshots, 0)))
 	}
+	r.use(commit)
+	if n := r.unfinished(); n > 0 {
+		r.note(fmt.Sprintf("the download may not be finished: %d unfinished files in the cache", n))
+	}
+	return nil
+}
+
+// use makes the snapshot of commit the one that r stands for.
+func (r *Resolved) use(commit string) {
 	r.Revision = commit
-	snapshot := filepath.Join("snapshots", commit)
-	if info, err := root.Stat(snapshot); err != nil || !info.IsDir() {
-		return checkpoint.NotFoundf("the cache has no snapshot %s of it, but %s", commit, enumerate(list(root, "snapshots")))
+	r.Path = filepath.Join(r.Root, "snapshots", commit, filepath.FromSlash(r.Asked.Sub))
+}
+
+func (r *Resolved) note(text string) {
+	if r.Notice != "" {
+		r.Notice += "; "
 	}
-	r.Path = filepath.Join(r.Root, snapshot)
-	notice, err := finished(root, snapshot)
-	if notice != "" {
-		if r.Notice != "" {
-			r.Notice += "; "
+	r.Notice += text
+}
+
+// Others returns what the other snapshots of the model are, the newest first, if the user
+// asked for no revision. Their notices say that they are not the default revision.
+func (r *Resolved) Others() []Resolved {
+	if r.ID == "" || r.Asked.Revision != "" {
+		return nil
+	}
+	var others []Resolved
+	for _, commit := range r.snapshots() {
+		if commit == r.Revision {
+			continue
 		}
-		r.Notice += notice
+		o := Resolved{ID: r.ID, Root: r.Root, Asked: r.Asked}
+		o.use(commit)
+		o.note(fmt.Sprintf("snapshot %s of %s in the cache lacks weights; snapshot %s, which has them, is opened", r.Revision, r.ID, commit))
+		others = append(others, o)
 	}
-	return err
+	return others
+}
+
+// Fetch adds to err, the reason why r could not be opened, the command that downloads
+// what is missing.
+func (r *Resolved) Fetch(err error) error { return r.fetch(err) }
+
+func (r *Resolved) fetch(err error) error {
+	return &checkpoint.HintError{Err: err, Hint: fetchHint(r.Asked)}
+}
+
+// fetchHint returns the command that downloads a model.
+func fetchHint(n Name) string {
+	command := "hf download " + n.ID
+	if n.Revision != "" {
+		command += " --revision " + n.Revision
+	}
+	return command + " fetches it"
 }
 
 func defaulted(revision string) string {
@@ -144,101 +210,97 @@ func defaulted(revision string) string {
 	return revision
 }
 
-// readRef returns the commit that revision stands for. If revision is a full commit
-// hash, that is the result.
-func readRef(root *os.Root, revision string) (string, error) {
+// commitOf returns the commit that revision stands for: that of a ref, a full commit, or
+// the only snapshot whose commit begins so.
+func (r *Resolved) commitOf(revision string) (string, error) {
 	if commitPattern.MatchString(revision) {
 		return revision, nil
 	}
-	ref := filepath.Join("refs", filepath.FromSlash(defaulted(revision)))
-	if info, err := root.Stat(ref); err != nil || !info.Mode().IsRegular() {
-		return "", fs.ErrNotExist
+	commit, err := r.readRef(defaulted(revision))
+	if !errors.Is(err, fs.ErrNotExist) || !shortPattern.MatchString(revision) {
+		return commit, err
 	}
-	f, err := root.Open(ref)
+	matches := slices.DeleteFunc(r.snapshots(), func(s string) bool { return !strings.HasPrefix(s, revision) })
+	switch len(matches) {
+	case 0:
+		return "", err
+	case 1:
+		return matches[0], nil
+	}
+	return "", checkpoint.NotFoundf("revision %s is not unique, it begins %s", revision, checkpoint.Enumerate(matches, 0))
+}
+
+// readRef returns the commit in the file of a ref.
+func (r *Resolved) readRef(ref string) (string, error) {
+	name := "refs/" + ref
+	f, _, err := fileio.Open(filepath.Join(r.Root, filepath.FromSlash(name)))
+	if errors.Is(err, checkpoint.ErrUnsupported) {
+		return "", fs.ErrNotExist // a folder of refs
+	}
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", filepath.ToSlash(ref), checkpoint.Cause(err))
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 128))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", filepath.ToSlash(ref), checkpoint.Cause(err))
+		return "", fmt.Errorf("%s: %w", name, checkpoint.Cause(err))
 	}
 	commit := strings.TrimSpace(string(text))
 	if !commitPattern.MatchString(commit) {
-		return "", checkpoint.Corruptf("%s holds %s, want a commit of 40 hexadecimal digits", filepath.ToSlash(ref), checkpoint.Quote(commit))
+		return "", checkpoint.Corruptf("%s holds %s, want a commit of 40 hexadecimal digits", name, checkpoint.Quote(commit))
 	}
 	return commit, nil
 }
 
-// finished returns an error if weights are known to be missing from the snapshot: a
-// link has no target, a numbered shard is absent, or there are only unfinished blobs.
-// Missing shards that only an index names are found when the index is read. If nothing
-// is known to be missing but the cache has unfinished blobs, finished returns a notice.
-func finished(root *os.Root, snapshot string) (notice string, err error) {
-	names := list(root, snapshot)
-	var dangling []string
-	weights := false
-	for _, name := range names {
-		if _, err := root.Stat(filepath.Join(snapshot, name)); errors.Is(err, fs.ErrNotExist) {
-			dangling = append(dangling, name)
-		}
-		weights = weights || isWeights(name)
-	}
-	if len(dangling) > 0 {
-		return "", checkpoint.Corruptf("the download is not finished, missing: %s", enumerate(dangling))
-	}
-	// If there are safetensors files, they are opened, and missing files of other
-	// formats do not matter.
-	sets := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return filepath.Ext(name) != ".safetensors" })
-	if len(sets) == 0 {
-		sets = names
-	}
-	if missing, more := checkpoint.MissingShards(sets); len(missing) > 0 {
-		return "", checkpoint.Corruptf("the download is not finished, missing: %s", enumerateMore(missing, more))
-	}
-	partial := 0
-	for _, name := range list(root, "blobs") {
-		if strings.HasSuffix(name, ".incomplete") {
-			partial++
-		}
-	}
-	switch {
-	case partial > 0 && !weights:
-		return "", checkpoint.Corruptf("the download is not finished, missing: the weights (%d unfinished files)", partial)
-	case partial > 0:
-		notice = fmt.Sprintf("the download may not be finished: %d unfinished files in the cache", partial)
-	}
-	return notice, nil
-}
-
-func isWeights(name string) bool {
-	switch filepath.Ext(name) {
-	case ".safetensors", ".gguf", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".onnx", ".msgpack":
-		return true
-	}
-	return false
-}
-
-// list returns the sorted names in a folder, and nil if it cannot be read.
-func list(root *os.Root, dir string) []string {
-	f, err := root.Open(dir)
+// snapshots returns the commits of which the cache has a folder, the newest first; nil if
+// they cannot be read.
+func (r *Resolved) snapshots() []string {
+	dir := filepath.Join(r.Root, "snapshots")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
-	names, _ := f.Readdirnames(-1)
-	slices.Sort(names)
-	return names
+	age := make(map[string]int64)
+	var commits []string
+	for _, e := range entries {
+		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() {
+			age[e.Name()] = -info.ModTime().UnixNano()
+			commits = append(commits, e.Name())
+		}
+	}
+	slices.SortStableFunc(commits, func(a, b string) int {
+		switch {
+		case age[a] < age[b]:
+			return -1
+		case age[a] > age[b]:
+			return 1
+		}
+		return 0
+	})
+	return commits
 }
 
-// listRefs returns the names of all revisions, including those in subfolders, such as
+// unfinished returns the number of blobs whose download has not ended.
+func (r *Resolved) unfinished() int {
+	// The number is only a help for the user: blobs that cannot be listed count as 0.
+	entries, _ := os.ReadDir(filepath.Join(r.Root, "blobs"))
+	n := 0
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".incomplete") {
+			n++
+		}
+	}
+	return n
+}
+
+// refs returns the names of all revisions, including those in subfolders, such as
 // "pr/3".
-func listRefs(root *os.Root) []string {
+func (r *Resolved) refs() []string {
 	var refs []string
 	// The list is only a help for the user: refs that cannot be read are left out.
-	_ = fs.WalkDir(root.FS(), "refs", func(path string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(os.DirFS(filepath.Join(r.Root, "refs")), ".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
-			refs = append(refs, strings.TrimPrefix(path, "refs/"))
+			refs = append(refs, path)
 		}
 		return nil
 	})

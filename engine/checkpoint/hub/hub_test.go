@@ -20,7 +20,7 @@ const (
 // setCache makes dir the only cache that the environment names.
 func setCache(t *testing.T, dir string) {
 	t.Helper()
-	for _, name := range []string{"HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"} {
+	for _, name := range []string{"HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HF_ENDPOINT"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("HF_HUB_CACHE", dir)
@@ -93,29 +93,38 @@ func TestCacheDir(t *testing.T) {
 	t.Setenv("HOME", home)
 	t.Setenv("USERPROFILE", home)
 	t.Setenv("CACHE_TEST", "value")
+	names := []string{"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "HF_HOME", "XDG_CACHE_HOME"}
 	for _, tc := range []struct {
 		name string
-		env  [4]string // HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME
-		want string
+		env  [5]string // of names
+		want []string
 	}{
-		{"all", [4]string{"/a", "/b", "/c", "/d"}, "/a"},
-		{"legacy", [4]string{"", "/b", "/c", "/d"}, "/b"},
-		{"HF_HOME", [4]string{"", "", "/c", "/d"}, "/c/hub"},
-		{"XDG", [4]string{"", "", "", "/d"}, "/d/huggingface/hub"},
-		{"none", [4]string{}, home + "/.cache/huggingface/hub"},
-		{"home", [4]string{"~/x", "", "", ""}, home + "/x"},
-		{"home itself", [4]string{"", "", "~", ""}, home + "/hub"},
-		{"another's home", [4]string{"/~x", "", "", ""}, "/~x"},
-		{"variable", [4]string{"/$CACHE_TEST/${CACHE_TEST}x", "", "", ""}, "/value/valuex"},
-		{"unset variable", [4]string{"/$CACHE_TEST_UNSET/x", "", "", ""}, "/$CACHE_TEST_UNSET/x"},
+		{"all", [5]string{"/a", "/b", "/t", "/c", "/d"}, []string{"/a", "/t"}},
+		{"legacy", [5]string{"", "/b", "", "/c", "/d"}, []string{"/b"}},
+		{"HF_HOME", [5]string{"", "", "", "/c", "/d"}, []string{"/c/hub"}},
+		{"XDG", [5]string{"", "", "", "", "/d"}, []string{"/d/huggingface/hub"}},
+		{"none", [5]string{}, []string{home + "/.cache/huggingface/hub"}},
+		{"transformers", [5]string{"", "", "~/$CACHE_TEST", "", ""}, []string{home + "/value", home + "/.cache/huggingface/hub"}},
+		{"transformers and HF_HOME", [5]string{"", "", "/t", "/c", ""}, []string{"/t", "/c/hub"}},
+		{"home", [5]string{"~/x"}, []string{home + "/x"}},
+		{"home itself", [5]string{"", "", "", "~", ""}, []string{home + "/hub"}},
+		{"another's home", [5]string{"/~x"}, []string{"/~x"}},
+		{"variable", [5]string{"/$CACHE_TEST/${CACHE_TEST}x"}, []string{"/value/valuex"}},
+		{"unset variable", [5]string{"/$CACHE_TEST_UNSET/x"}, []string{"/$CACHE_TEST_UNSET/x"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			for i, name := range []string{"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"} {
+			for i, name := range names {
 				t.Setenv(name, tc.env[i])
 			}
-			got, err := CacheDir()
-			if err != nil || filepath.ToSlash(got) != filepath.ToSlash(tc.want) {
-				t.Errorf("CacheDir() = %q, %v, want %q", got, err, tc.want)
+			got, err := cacheDirs()
+			for i := range got {
+				got[i] = filepath.ToSlash(got[i])
+			}
+			if err != nil || !slices.Equal(got, tc.want) {
+				t.Errorf("cacheDirs() = %q, %v, want %q", got, err, tc.want)
+			}
+			if first, err := CacheDir(); err != nil || filepath.ToSlash(first) != tc.want[0] {
+				t.Errorf("CacheDir() = %q, %v, want %q", first, err, tc.want[0])
 			}
 		})
 	}
@@ -196,15 +205,21 @@ func TestResolveID(t *testing.T) {
 		{name: "ref with two lines", files: map[string]string{"refs/main": commit1 + "\n" + commit2, file1: ""}, refused: "want a commit", class: checkpoint.ErrCorrupt},
 		{name: "endless ref", files: map[string]string{"refs/main": strings.Repeat("0", 1e6), file1: ""}, refused: "want a commit", class: checkpoint.ErrCorrupt},
 		{name: "ref a folder", files: map[string]string{"refs/main/": "", file1: ""}, want: commit1, notice: "the only snapshot"},
-		{name: "ref out of the repository", files: map[string]string{"refs/main": "-> ../../secret", file1: "", file2: ""}, refused: `no revision "main"`, class: checkpoint.ErrNotFound},
+		{name: "linked ref", files: map[string]string{"refs/main": "-> ../../secret", file1: "", file2: ""}, want: commit1},
+		{name: "ref linked to itself", files: map[string]string{"refs/main": "-> main", file1: "", file2: ""}, refused: "refs/main: too many", class: nil},
 		{name: "snapshot a file", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1: ""}, refused: "no snapshot", class: checkpoint.ErrNotFound},
-		{name: "snapshot out of the repository", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1: "-> ../../other"}, refused: "no snapshot", class: checkpoint.ErrNotFound},
-		{name: "dangling", files: map[string]string{"refs/main": commit1, file1: "-> ../../blobs/x", "snapshots/" + commit1 + "/z\n": "-> gone"}, refused: `the download is not finished, missing: model.safetensors, "z\n"`, class: checkpoint.ErrCorrupt},
-		{name: "only unfinished", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1 + "/config.json": "", "blobs/a.incomplete": "", "blobs/b.incomplete": ""}, refused: "missing: the weights (2 unfinished files)", class: checkpoint.ErrCorrupt},
-		{name: "shard absent", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1 + "/model-00001-of-00024.safetensors": ""}, refused: "missing: model-00002-of-00024.safetensors, ", class: checkpoint.ErrCorrupt},
-		{name: "shard absent, count", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1 + "/model-00001-of-00024.safetensors": ""}, refused: "model-00021-of-00024.safetensors and 3 more", class: checkpoint.ErrCorrupt},
-		{name: "torch shard absent", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1 + "/pytorch_model-00001-of-00002.bin": ""}, refused: "missing: pytorch_model-00002-of-00002.bin", class: checkpoint.ErrCorrupt},
-		{name: "torch shard absent, safetensors there", files: map[string]string{"refs/main": commit1, file1: "", "snapshots/" + commit1 + "/pytorch_model-00001-of-00002.bin": ""}, want: commit1},
+		{name: "linked snapshot", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1: "-> ../../other"}, want: commit1},
+		{name: "linked blobs", files: map[string]string{"refs/main": commit1, file1: "-> ../../blobs/x", "blobs": "-> ../other"}, want: commit1},
+		{name: "short commit", files: map[string]string{"refs/main": commit1, file1: "", file2: ""}, revision: "fedc", want: commit2},
+		{name: "short commit of seven digits", files: map[string]string{file1: "", file2: ""}, revision: "0123456", want: commit1},
+		{name: "a branch that looks like a commit", files: map[string]string{"refs/fedc": commit1, file1: "", file2: ""}, revision: "fedc", want: commit1},
+		{name: "short commit of none", files: map[string]string{file1: "", file2: ""}, revision: "abcdef", refused: `no revision "abcdef" of it, but`, class: checkpoint.ErrNotFound},
+		{name: "short commit of two", files: map[string]string{file1: "", "snapshots/0123" + commit2[4:] + "/x": ""}, revision: "0123", refused: "revision 0123 is not unique", class: checkpoint.ErrNotFound},
+		{name: "three digits", files: map[string]string{file1: ""}, revision: "012", refused: `no revision "012"`, class: checkpoint.ErrNotFound},
+		{name: "ref of a snapshot that is gone", files: map[string]string{"refs/main": commit1, file2: ""}, want: commit2, notice: "no snapshot " + commit1 + ", which is its revision main; snapshot " + commit2 + " is used"},
+		// What is missing of a snapshot shows when it is opened.
+		{name: "dangling", files: map[string]string{"refs/main": commit1, file1: "-> ../../blobs/x"}, want: commit1},
+		{name: "only unfinished", files: map[string]string{"refs/main": commit1, "snapshots/" + commit1 + "/config.json": "", "blobs/a.incomplete": "", "blobs/b.incomplete": ""}, want: commit1, notice: "2 unfinished files in the cache"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cache := t.TempDir()
@@ -222,7 +237,7 @@ func TestResolveID(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Resolved{Path: filepath.Join(repo, "snapshots", tc.want), Root: repo, ID: "org/name", Revision: tc.want, Notice: r.Notice}
+			want := Resolved{Path: filepath.Join(repo, "snapshots", tc.want), Root: repo, ID: "org/name", Revision: tc.want, Notice: r.Notice, Asked: Name{ID: "org/name", Revision: tc.revision}}
 			if r != want {
 				t.Errorf("Resolve = %+v, want %+v", r, want)
 			}

@@ -126,12 +126,15 @@ func Report(w io.Writer, err error) {
 	fmt.Fprintf(w, "wwq-fast: error: %s\n", OneLine(err.Error()))
 	var usage *UsageError
 	var hinted *HintedError
+	var advice *checkpoint.HintError
 	var hints []string
 	switch {
 	case errors.As(err, &usage):
 		hints = usage.Hints
 	case errors.As(err, &hinted):
 		hints = hinted.Hints
+	case errors.As(err, &advice):
+		hints = []string{OneLine(advice.Hint)}
 	}
 	for _, h := range hints {
 		fmt.Fprintf(w, "wwq-fast: hint: %s\n", h)
