@@ -138,7 +138,7 @@ type modelFlags struct{ revision string }
 
 func (f *modelFlags) flags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "revision", Destination: &f.revision, Usage: "`REVISION` of a model id: branch, tag or commit (default: main)", Category: "model"},
+		&ucli.StringFlag{Name: "revision", Destination: &f.revision, Usage: "`REVISION` of a model id: branch, tag, commit or its beginning (default: main)", Category: "model"},
 	}
 }
 
@@ -152,6 +152,11 @@ func (f *modelFlags) open(t *cli.Terminal, arg string) (checkpoint.Source, error
 	}
 	if found.Notice != "" {
 		t.Note("%s", cli.OneLine(found.Notice))
+	}
+	if noted, ok := src.(checkpoint.Noted); ok {
+		for _, note := range noted.Notes() {
+			t.Note("%s", cli.OneLine(note))
+		}
 	}
 	return src, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
@@ -215,29 +214,6 @@ func TestQuote(t *testing.T) {
 	} {
 		if got := Printable(name); got != want {
 			t.Errorf("Printable(%q) = %s, want %s", name, got, want)
-		}
-	}
-}
-
-func TestMissingShards(t *testing.T) {
-	for _, tc := range []struct {
-		names []string
-		want  []string
-		more  int
-	}{
-		{names: []string{"model.safetensors", "a-of-b", "-00001-of-00002", "x00001-of-00002.bin", "m-0000a-of-00002.bin", "m-00001-of-0000a.bin", "m-00003-of-00002.bin", "m-00000-of-00002.bin", "m-00001-of-00002bin"}},
-		{names: []string{"m-00002-of-00002.bin", "m-00001-of-00002.bin"}},
-		{names: []string{"m-00002-of-00003.bin", "n-00001-of-00002.x"}, want: []string{"m-00001-of-00003.bin", "m-00003-of-00003.bin", "n-00002-of-00002.x"}},
-		{names: []string{"a.safetensors", "m-00001-of-00003.x"}, want: []string{"m-00002-of-00003.x", "m-00003-of-00003.x"}},
-		{names: []string{"m-00001-of-00003.x", "n.safetensors", "o-00002-of-00002.x"}, want: []string{"m-00002-of-00003.x", "m-00003-of-00003.x", "o-00001-of-00002.x"}},
-		{names: []string{"m-99999-of-99999.bin"}, more: 99978},
-	} {
-		got, more := MissingShards(tc.names)
-		if tc.more == 0 && !slices.Equal(got, tc.want) || more != tc.more {
-			t.Errorf("MissingShards(%q) = %q and %d more", tc.names, got, more)
-		}
-		if tc.more > 0 && len(got) != 20 {
-			t.Errorf("MissingShards(%q) lists %d names, want 20", tc.names, len(got))
 		}
 	}
 }

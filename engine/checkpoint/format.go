@@ -6,27 +6,34 @@ import "strings"
 // exports one, which package open lists.
 type Format struct {
 	Name string // with its article, for errors: "a GGUF file"
-	// Match recognises a file by its first bytes, of which it is given 64 or, of a
+	// Match recognises a file by its first bytes, of which it is given 512 or, of a
 	// shorter file, all. It is nil for a format that cannot be recognised by content.
 	Match func(head []byte) bool
-	// Suffixes are the endings of the names of such files, for which a folder is
-	// searched.
+	// Suffixes are the endings, in small letters, of the names of such files, for
+	// which a folder is searched.
 	Suffixes []string
-	// IndexSuffix is the ending of the names of files that are opened as this format
-	// whatever their content is; empty if there are none.
-	IndexSuffix string
+	// IsIndex recognises the names of files that are opened as this format whatever
+	// their content is; nil if there are none.
+	IsIndex func(name string) bool
 	// Open opens a file, or a folder that holds one. It is nil if there is no reader
 	// for the format; Hint then says what to do.
 	Open func(path string) (Source, error)
 	Hint string
+	// Inside returns a better hint for the file at path, after a look inside, or "".
+	// It may be nil.
+	Inside func(path string) string
+	// Text says that such a file is text, of which an error shows the beginning.
+	Text bool
 }
 
-// HasSuffix reports whether a file name ends like those of the format.
+// HasSuffix reports whether a file name ends like those of the format, in letters of
+// any case.
 func (f *Format) HasSuffix(name string) bool {
+	name = strings.ToLower(name)
 	for _, s := range f.Suffixes {
 		if strings.HasSuffix(name, s) {
 			return true
 		}
 	}
-	return false
+	return f.IsIndex != nil && f.IsIndex(name)
 }

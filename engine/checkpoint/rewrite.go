@@ -1,6 +1,19 @@
 package checkpoint
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrOutput marks errors caused by an output that cannot be written where it was asked
+// for: onto its own source, or as a file where it takes a folder. Test with errors.Is.
+var ErrOutput = errors.New("output refused")
+
+// Outputf formats an error of class [ErrOutput], like fmt.Errorf.
+func Outputf(format string, args ...any) error {
+	return &classed{ErrOutput, fmt.Errorf(format, args...)}
+}
 
 // A Rewriter is a [Source] that can write itself again with other tensors.
 type Rewriter interface {
@@ -8,7 +21,7 @@ type Rewriter interface {
 	// Rewrite writes the checkpoint to out with the changes that opts asks for and
 	// returns the paths of the files written. What out may be is up to the format.
 	// If it fails, or ctx is done, what existed is left as it was. errors.Is finds
-	// fs.ErrExist for an output that exists.
+	// fs.ErrExist for an output that exists, and ErrOutput for one that cannot be.
 	Rewrite(ctx context.Context, out string, opts RewriteOptions) ([]string, error)
 }
 
@@ -26,6 +39,17 @@ type RewriteOptions struct {
 	// src. Tensor is called once for every tensor, never concurrently, in the order
 	// of the data.
 	Tensor func(t *Tensor, src []byte) (out []byte, err error)
+
+	// Metadata returns entries to add to the metadata of a file, where they take the
+	// place of those of the same names; nil adds none.
+	Metadata func(f *File) map[string]string
+
+	// Companions also copies the files of the source's folder for which [IsCompanion]
+	// holds, if both the source and the output are folders.
+	Companions bool
+
+	// Note is called with sentences on what was not copied; it may be nil.
+	Note func(text string)
 
 	// Overwrite allows existing files to be replaced. Files of the source
 	// are never replaced.

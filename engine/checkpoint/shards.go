@@ -2,73 +2,115 @@ package checkpoint
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
-// MissingShards returns the file names that are missing from numbered sets, such as
-// "model-00002-of-00003.safetensors" if names has the first and the third of three.
-// Names without a number are ignored. At most 20 names are returned, set by set in the
-// order in which the sets appear, and in ascending order within a set; more is the
-// number of missing names beyond those.
-func MissingShards(names []string) (missing []string, more int) {
-	type set struct {
-		prefix, suffix string
-		total          int
-	}
-	var order []set
-	have := make(map[set]map[int]bool)
+// A NumberedSet is the files of one numbered set among the names of a folder, such as
+// "model-00001-of-00003.safetensors". Writers count from 1 or from 0, to numbers of
+// one digit or of six, with or without leading zeros.
+type NumberedSet struct {
+	Prefix string // "model-"
+	Infix  string // "-of-"
+	Count  string // "00003", as the names have it
+	Suffix string // ".safetensors"
+	Total  int    // Count as a number
+	Names  []string
+
+	numbers map[int]bool
+	width   int // of the shortest number
+}
+
+// maxMissing is the largest number of names that Missing returns.
+const maxMissing = 20
+
+// Numbered sorts the names that have a number into sets, in the order in which the sets
+// appear; rest are the names without one.
+func Numbered(names []string) (sets []*NumberedSet, rest []string) {
+	type key struct{ prefix, infix, count, suffix string }
+	known := make(map[key]*NumberedSet)
 	for _, name := range names {
-		prefix, number, total, suffix, ok := cutShard(name)
+		part, number, ok := cutNumber(name)
 		if !ok {
+			rest = append(rest, name)
 			continue
 		}
-		s := set{prefix, suffix, total}
-		if have[s] == nil {
-			have[s] = make(map[int]bool)
-			order = append(order, s)
+		k := key{part.Prefix, part.Infix, part.Count, part.Suffix}
+		s := known[k]
+		if s == nil {
+			s = &part
+			s.numbers, s.width = make(map[int]bool), len(number)
+			known[k] = s
+			sets = append(sets, s)
 		}
-		have[s][number] = true
+		n, _ := strconv.Atoi(number) // cutNumber has checked it
+		s.Names = append(s.Names, name)
+		s.numbers[n] = true
+		s.width = min(s.width, len(number))
 	}
-	for _, s := range order {
-		for i := 1; i <= s.total; i++ {
-			switch {
-			case have[s][i]:
-			case len(missing) < 20:
-				missing = append(missing, fmt.Sprintf("%s%05d-of-%05d%s", s.prefix, i, s.total, s.suffix))
-			default:
-				more++
-			}
-		}
-	}
-	return missing, more
+	return sets, rest
 }
 
-// cutShard splits "model-00002-of-00003.safetensors" into "model-", 2, 3 and
-// ".safetensors". The numbers must have five digits, as all writers in use make
-// them; this also bounds the loops over a set.
-func cutShard(name string) (prefix string, number, total int, suffix string, ok bool) {
-	const digits, infix = 5, "-of-"
-	i := strings.LastIndex(name, infix)
-	if i <= digits || name[i-digits-1] != '-' || len(name) < i+len(infix)+digits {
-		return "", 0, 0, "", false
+// first returns the number from which the set is counted.
+func (s *NumberedSet) first() int {
+	if s.numbers[0] {
+		return 0
 	}
-	rest := name[i+len(infix):]
-	number, ok1 := parseDigits(name[i-digits : i])
-	total, ok2 := parseDigits(rest[:digits])
-	suffix = rest[digits:]
-	if !ok1 || !ok2 || number < 1 || number > total || !strings.HasPrefix(suffix, ".") {
-		return "", 0, 0, "", false
-	}
-	return name[:i-digits], number, total, suffix, true
+	return 1
 }
 
-func parseDigits(s string) (int, bool) {
-	for i := range len(s) {
-		if !isDigit(s[i]) {
-			return 0, false
+// Missing returns the names that the set lacks, in ascending order, of which there are
+// at most 20; more is the number of those beyond.
+func (s *NumberedSet) Missing() (names []string, more int) {
+	for i := s.first(); i < s.first()+s.Total; i++ {
+		switch {
+		case s.numbers[i]:
+		case len(names) < maxMissing:
+			names = append(names, fmt.Sprintf("%s%0*d%s%s%s", s.Prefix, s.width, i, s.Infix, s.Count, s.Suffix))
+		default:
+			more++
 		}
 	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil
+	return names, more
+}
+
+// Complete reports whether no file of the set is missing.
+func (s *NumberedSet) Complete() bool {
+	names, _ := s.Missing()
+	return len(names) == 0
+}
+
+// String returns the set as a pattern, "model-*-of-00003.safetensors".
+func (s *NumberedSet) String() string {
+	return Printable(s.Prefix + "*" + s.Infix + s.Count + s.Suffix)
+}
+
+// Part says which part of a set the file called name is: "part 1 of 3"; empty if the
+// name has no number, or there is one part only.
+func Part(name string) string {
+	s, number, ok := cutNumber(name)
+	if !ok || s.Total == 1 {
+		return ""
+	}
+	n, _ := strconv.Atoi(number)
+	if n == 0 {
+		return fmt.Sprintf("part 0 of %d, counted from 0,", s.Total)
+	}
+	return fmt.Sprintf("part %d of %d", n, s.Total)
+}
+
+// numbered matches the names of numbered files. Six digits bound the loops over a set.
+var numbered = regexp.MustCompile(`^((?:.*[-_.])?)([0-9]{1,6})([-_]of[-_])([0-9]{1,6})(\..+)$`)
+
+// cutNumber splits "model-00002-of-00003.safetensors" into its parts.
+func cutNumber(name string) (s NumberedSet, number string, ok bool) {
+	m := numbered.FindStringSubmatch(name)
+	if m == nil || strings.ContainsAny(name, "\n\r") {
+		return s, "", false
+	}
+	n, _ := strconv.Atoi(m[2])
+	total, _ := strconv.Atoi(m[4])
+	s = NumberedSet{Prefix: m[1], Infix: m[3], Count: m[4], Suffix: m[5], Total: total}
+	return s, m[2], total > 0 && n <= total
 }

@@ -8,22 +8,23 @@ import (
 )
 
 // sniffBytes is the largest number of bytes that Match is given.
-const sniffBytes = 64
+const sniffBytes = 512
 
 const convertTorch = "load it in PyTorch, in an isolated place since such files can run code, and save it with safetensors"
 
 // formats lists all formats. If several match a file, the first is taken.
-var formats = []*checkpoint.Format{
+var formats = append([]*checkpoint.Format{
 	&safetensors.Format,
 	{
 		Name:     "a GGUF file",
 		Match:    prefix("GGUF"),
 		Suffixes: []string{".gguf"},
-		Hint:     "its weights are quantized already; use the original safetensors checkpoint",
+		Hint:     "use the safetensors checkpoint from which it was made",
+		Inside:   insideGGUF,
 	},
 	{
 		Name:     "a ggml file from before GGUF",
-		Match:    anyOf(prefix("tjgg"), prefix("lmgg"), prefix("algg"), prefix("ggjt"), prefix("ggml"), prefix("ggla")),
+		Match:    prefix("tjgg", "lmgg", "algg", "ggjt", "ggml", "ggla"),
 		Suffixes: []string{".ggml"},
 		Hint:     "use the original safetensors checkpoint",
 	},
@@ -41,7 +42,7 @@ var formats = []*checkpoint.Format{
 	},
 	{
 		Name:     "a zip file (PyTorch, Keras, NumPy or NeMo)",
-		Match:    anyOf(prefix("PK\x03\x04"), prefix("PK\x05\x06")),
+		Match:    prefix("PK\x03\x04", "PK\x05\x06"),
 		Suffixes: []string{".bin", ".pt", ".pth", ".ckpt", ".keras", ".nemo"},
 		Hint:     "if it is a PyTorch checkpoint, " + convertTorch,
 	},
@@ -54,21 +55,6 @@ var formats = []*checkpoint.Format{
 		Hint:     convertTorch,
 	},
 	{
-		Name:  "a Git LFS pointer",
-		Match: prefix("version https://git-lfs"),
-		Hint:  "fetch the weights with git lfs pull",
-	},
-	{
-		Name:  "an HTML page",
-		Match: anyOf(prefix("<!DOCTYPE"), prefix("<!doctype"), prefix("<html")),
-		Hint:  "the download returned a web page; download the file itself",
-	},
-	{
-		Name:  "a JSON file",
-		Match: prefix("{"),
-		Hint:  "name the folder of the model, or its *.safetensors.index.json",
-	},
-	{
 		Name:     "an ONNX file",
 		Match:    isONNX,
 		Suffixes: []string{".onnx"},
@@ -77,21 +63,29 @@ var formats = []*checkpoint.Format{
 	{Name: "a Flax file", Suffixes: []string{".msgpack"}, Hint: "convert it to safetensors with transformers"},
 	{Name: "a TensorFlow file", Suffixes: []string{".pb", ".tflite"}, Hint: "convert it to safetensors with transformers"},
 	{Name: "a part of a distributed PyTorch checkpoint", Suffixes: []string{".distcp"}, Hint: "merge the parts and save them with safetensors"},
-}
+	{
+		Name:  "an archive",
+		Match: isArchive,
+		Hint:  "unpack it and name the folder of the model",
+	},
+}, words...)
 
-func prefix(magic string) func([]byte) bool {
-	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) }
-}
-
-func anyOf(match ...func([]byte) bool) func([]byte) bool {
+// prefix matches files that begin with one of the given strings.
+func prefix(magic ...string) func([]byte) bool {
 	return func(head []byte) bool {
-		for _, m := range match {
-			if m(head) {
+		for _, m := range magic {
+			if bytes.HasPrefix(head, []byte(m)) {
 				return true
 			}
 		}
 		return false
 	}
+}
+
+// isArchive recognises files of gzip, xz, zstd, bzip2, 7-Zip and tar.
+func isArchive(head []byte) bool {
+	return prefix("\x1f\x8b", "\xfd7zXZ\x00", "\x28\xb5\x2f\xfd", "BZh", "7z\xbc\xaf\x27\x1c")(head) ||
+		len(head) > 262 && string(head[257:262]) == "ustar"
 }
 
 // isONNX reports whether head starts like a file of any ONNX exporter: with ir_version,

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/hub"
@@ -16,55 +16,100 @@ import (
 
 // Options say how to find a model. The zero value is the default.
 type Options struct {
-	// Revision of a model id: a branch, a tag or a full commit. The default
+	// Revision of a model id: a branch, a tag or a commit. The default
 	// is hub.DefaultRevision. It must be empty if a path is opened.
 	Revision string
 }
 
-// Open opens the model that arg names: a file, a folder, or a Hugging Face
-// model id in the local cache. The second result describes what was found; it is set
-// even if what was found could not be opened. The caller must close the source.
+// Open opens the model that arg names: a file, a folder, or a model of the Hugging Face
+// hub in the local cache, by its id or address. If the snapshot of the default revision
+// lacks weights, the newest other one that has them is opened. The second result
+// describes what was found; it is set even if what was found could not be opened. The
+// caller must close the source.
 //
 // Errors name the file and are of class checkpoint.ErrNotFound,
 // checkpoint.ErrUnsupported or checkpoint.ErrCorrupt, or come from the operating
-// system.
+// system. Adapters are of class checkpoint.ErrUnsupported.
 func Open(arg string, opts Options) (checkpoint.Source, hub.Resolved, error) {
 	r, err := hub.Resolve(arg, opts.Revision)
 	if err != nil {
 		return nil, r, err
 	}
-	src, err := openPath(r.Path)
-	if err != nil && r.ID != "" {
-		// The path of a snapshot ends in a commit hash, which does not name the model.
-		err = fmt.Errorf("%s: %w", r.ID, err)
-		if r.Notice != "" {
-			err = fmt.Errorf("%w (%s)", err, r.Notice)
+	if r.ID == "" {
+		src, err := openPath(r.Path, r.Path)
+		return src, r, err
+	}
+	src, err := openPath(r.Path, r.Asked.String())
+	if err == nil || !lacksWeights(err) {
+		return src, r, inModel(&r, err)
+	}
+	for _, o := range r.Others() {
+		if src, oerr := openPath(o.Path, o.Asked.String()); oerr == nil {
+			return src, o, nil
 		}
 	}
-	return src, r, err
+	return nil, r, r.Fetch(inModel(&r, err))
 }
 
-func openPath(path string) (checkpoint.Source, error) {
+// lacksWeights reports whether err says that files are missing.
+func lacksWeights(err error) bool {
+	return errors.Is(err, checkpoint.ErrNotFound) || errors.Is(err, checkpoint.ErrIncomplete)
+}
+
+// inModel adds to err, an error of opening the snapshot of r, which model it is of.
+func inModel(r *hub.Resolved, err error) error {
+	if err == nil {
+		return nil
+	}
+	// The path of a snapshot ends in a commit hash, which does not name the model.
+	name := r.Asked.String()
+	var fe *checkpoint.FileError
+	if errors.As(err, &fe) && fe.File == r.Path {
+		fe.File = name
+	} else {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	if r.Notice != "" {
+		err = fmt.Errorf("%w (%s)", err, r.Notice)
+	}
+	return err
+}
+
+// openPath opens the file or folder at path. name is how the user names it.
+func openPath(path, name string) (checkpoint.Source, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = checkpoint.NotFoundf("no such file or folder")
+	}
 	if err != nil {
 		return nil, &checkpoint.FileError{File: path, Err: checkpoint.Cause(err)}
 	}
-	find := findFile
+	var f *checkpoint.Format
 	if info.IsDir() {
-		find = findFolder
+		f, err = findFolder(path, name)
+	} else {
+		f, err = findFile(path)
 	}
-	f, err := find(path)
-	if err == nil && f.Open != nil {
-		return f.Open(path)
+	if err != nil {
+		return nil, &checkpoint.FileError{File: path, Err: err}
 	}
-	if err == nil {
-		err = checkpoint.Unsupportedf("is %s, which cannot be read: %s", f.Name, f.Hint)
+	src, err := f.Open(path)
+	if err != nil {
+		err = explain(path, info.IsDir(), err)
+		if info.IsDir() {
+			err = withParts(path, name, err)
+		}
+		return nil, err
 	}
-	return nil, &checkpoint.FileError{File: path, Err: err}
+	if err := checkAdapter(src, path, info.IsDir()); err != nil {
+		src.Close()
+		return nil, &checkpoint.FileError{File: path, Err: err}
+	}
+	return src, nil
 }
 
-// findFile returns the format of a file.
-func findFile(path string) (*checkpoint.Format, error) {
+// readHead returns the first bytes of a file.
+func readHead(path string) ([]byte, error) {
 	file, _, err := fileio.Open(path)
 	if err != nil {
 		return nil, err
@@ -75,16 +120,36 @@ func findFile(path string) (*checkpoint.Format, error) {
 	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, checkpoint.Cause(err)
 	}
-	head = head[:n]
+	return head[:n], nil
+}
+
+// byContent returns the first format that matches the beginning of a file; nil if none
+// does.
+func byContent(head []byte) *checkpoint.Format {
 	for _, f := range formats {
-		if f.IndexSuffix != "" && strings.HasSuffix(path, f.IndexSuffix) {
+		if f.Match != nil && f.Match(head) {
+			return f
+		}
+	}
+	return nil
+}
+
+// findFile returns the format of a file, which has a reader.
+func findFile(path string) (*checkpoint.Format, error) {
+	head, err := readHead(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range formats {
+		if f.IsIndex != nil && f.IsIndex(filepath.Base(path)) {
 			return f, nil
 		}
 	}
-	for _, f := range formats {
-		if f.Match != nil && f.Match(head) {
+	if f := byContent(head); f != nil {
+		if f.Open != nil {
 			return f, nil
 		}
+		return nil, refusal(f, path, head)
 	}
 	// If only the name claims a format, its reader gives the best error message.
 	for _, f := range formats {
@@ -92,41 +157,49 @@ func findFile(path string) (*checkpoint.Format, error) {
 			return f, nil
 		}
 	}
-	if n == 0 {
-		return nil, checkpoint.Corruptf("file is empty")
-	}
-	return nil, checkpoint.Unsupportedf("unknown format (starts with bytes % x), want safetensors", head[:min(n, 8)])
+	return nil, checkpoint.Unsupportedf("unknown format (starts with bytes % x), want safetensors", head[:min(len(head), 8)])
 }
 
-// findFolder returns the first format of the table of which the folder holds a file.
-func findFolder(path string) (*checkpoint.Format, error) {
-	dir, err := os.Open(path)
-	if err != nil {
-		return nil, checkpoint.Cause(err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, checkpoint.Cause(err)
-	}
-	slices.Sort(names)
-	for _, f := range formats {
-		for _, name := range names {
-			if strings.HasPrefix(name, ".") || !f.HasSuffix(name) {
-				continue
-			}
-			if f.Open != nil {
-				return f, nil
-			}
-			// The content may be of another format than the name says.
-			if g, err := findFile(filepath.Join(path, name)); err == nil {
-				f = g
-			}
-			if f.Open != nil {
-				return nil, checkpoint.Unsupportedf("%s is %s whatever its name says: name the file itself", checkpoint.Printable(name), f.Name)
-			}
-			return nil, checkpoint.Unsupportedf("holds no safetensors file; %s is %s, which cannot be read: %s", checkpoint.Printable(name), f.Name, f.Hint)
+// refusal returns the error for the file at path, which begins with head and is of a
+// format without a reader.
+func refusal(f *checkpoint.Format, path string, head []byte) error {
+	hint := f.Hint
+	if f.Inside != nil {
+		if inside := f.Inside(path); inside != "" {
+			hint = inside
 		}
 	}
-	return nil, checkpoint.NotFoundf("no checkpoint in the folder, want *.safetensors")
+	if f.Text {
+		hint += "; it begins " + beginning(head)
+	}
+	return checkpoint.Unsupportedf("is %s, which cannot be read: %s", f.Name, hint)
+}
+
+// explain returns err, which a reader has given for the file or folder at path, or a better
+// error if the file that it names is of another kind.
+func explain(path string, isFolder bool, err error) error {
+	var fe *checkpoint.FileError
+	if !errors.Is(err, checkpoint.ErrCorrupt) || errors.Is(err, checkpoint.ErrIncomplete) || !errors.As(err, &fe) {
+		return err
+	}
+	file := path
+	if base := filepath.Base(fe.File); isFolder {
+		file = filepath.Join(path, base)
+	} else if base != filepath.Base(path) {
+		file = filepath.Join(filepath.Dir(path), base)
+	}
+	head, herr := readHead(file)
+	if herr != nil {
+		return err
+	}
+	f := byContent(head)
+	if f == nil || f.Open != nil || f == jsonFile && isIndex(filepath.Base(file)) {
+		return err
+	}
+	return &checkpoint.FileError{File: fe.File, Err: refusal(f, file, head)}
+}
+
+// isIndex reports whether a file is opened for its name alone.
+func isIndex(name string) bool {
+	return slices.ContainsFunc(formats, func(f *checkpoint.Format) bool { return f.IsIndex != nil && f.IsIndex(name) })
 }

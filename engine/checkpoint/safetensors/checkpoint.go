@@ -2,24 +2,21 @@ package safetensors
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
+	"syscall"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint/internal/fileio"
 )
 
-// A Checkpoint is an opened checkpoint. It holds one file descriptor per shard
-// and, in memory, the description of every tensor, but no header and no data.
-// All methods but Close are safe for concurrent use.
+// A Checkpoint is an opened checkpoint. It keeps some of its files open and holds, in
+// memory, the description of every tensor, but no header and no data. All methods but
+// Close are safe for concurrent use.
 type Checkpoint struct {
 	path    string
 	dir     string // the folder, or "" if a single file was opened
@@ -29,34 +26,22 @@ type Checkpoint struct {
 	tensors []checkpoint.Tensor
 	count   int    // number of tensors in all shards
 	index   *index // nil if there is none
+	notes   []string
+	pool    pool
 }
 
-// A shard is one opened file.
-type shard struct {
-	name      string // base name
-	file      *os.File
-	info      fs.FileInfo // state of the file when it was opened
-	dataStart int64
-	sum       [sha256.Size]byte // SHA-256 of the first dataStart bytes
-	metadata  map[string]string
-	tensors   []checkpoint.Tensor // in the order of the header
-}
+var _ checkpoint.Noted = (*Checkpoint)(nil)
 
-var _ checkpoint.Source = (*Checkpoint)(nil)
-
-// Open opens the checkpoint at path: a file, a folder of shards, or the index
-// file of one. In a folder, an index decides which files belong to the
-// checkpoint; without one, the files named model*.safetensors do, or all
-// *.safetensors files if none has such a name.
+// Open opens the checkpoint at path: a file, a folder of shards, or the index file of
+// one. Which files of a folder belong to the checkpoint is chosen first (see the package
+// documentation); what is wrong with others does not matter.
 //
-// path itself may be a symbolic link to any place. The files of a folder may be
-// links only within the folder or, in a snapshot of the Hugging Face cache,
-// within the folder of the repository.
+// path and the files of a folder may be symbolic links to regular files at any place.
 //
 // Opening reads the headers only. Errors are of class checkpoint.ErrNotFound
 // if nothing is at path, checkpoint.ErrUnsupported if what is there is not a
-// safetensors checkpoint, and checkpoint.ErrCorrupt if it violates a rule of the
-// format. They name the file.
+// safetensors checkpoint, checkpoint.ErrCorrupt if it violates a rule of the
+// format, and checkpoint.ErrIncomplete if files are missing. They name the file.
 func Open(path string) (*Checkpoint, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -69,33 +54,54 @@ func Open(path string) (*Checkpoint, error) {
 	case err != nil:
 		return nil, &checkpoint.FileError{File: path, Err: checkpoint.Cause(err)}
 	case info.IsDir():
-		return openDir(path, path, "")
-	case strings.HasSuffix(path, indexSuffix):
-		return openDir(path, filepath.Dir(path), filepath.Base(path))
+		return openFolder(path)
+	case isIndexName(path):
+		return openIndex(path)
 	}
-	f, info, err := fileio.Open(path)
-	if err != nil {
-		return nil, &checkpoint.FileError{File: path, Err: err}
-	}
+	name := filepath.Base(path)
 	c := &Checkpoint{path: path}
-	if err := c.add(f, info, filepath.Base(path)); err != nil {
-		c.Close()
-		return nil, err
+	var fe *checkpoint.FileError
+	if err := c.add(path); errors.As(err, &fe) && fe.File == name {
+		fe.File = path // as the user wrote it
+		return c.fail(err)
+	} else if err != nil {
+		return c.fail(err)
 	}
-	c.finish()
-	return c, nil
+	if part := checkpoint.Part(name); part != "" {
+		c.note("%s is %s: the other parts are not looked at; name the folder to open them all", checkpoint.Printable(name), part)
+	}
+	return c.finish()
 }
 
-// add adds f to the shards of c, which Close closes, and reads its header.
-func (c *Checkpoint) add(f *os.File, info fs.FileInfo, name string) error {
-	s := &shard{name: name, file: f, info: info}
+// fail closes c, which could not be opened for the reason err.
+func (c *Checkpoint) fail(err error) (*Checkpoint, error) {
+	_ = c.Close() // the first error is the one to report
+	return nil, err
+}
+
+func (c *Checkpoint) note(format string, args ...any) {
+	c.notes = append(c.notes, fmt.Sprintf(format, args...))
+}
+
+// Notes says which files were chosen, where that is not plain, and what was left out.
+func (c *Checkpoint) Notes() []string { return c.notes }
+
+// add adds the file at path to the shards of c and reads its header.
+func (c *Checkpoint) add(path string) error {
+	name := filepath.Base(path)
+	s := &shard{name: name, path: path}
+	f, err := c.pool.acquire(s)
+	if err != nil {
+		return &checkpoint.FileError{File: name, Err: linkError(path, err)}
+	}
+	defer c.pool.release(s)
 	c.shards = append(c.shards, s)
-	text, err := s.readHeader()
+	text, err := s.readHeader(f)
 	if err != nil {
 		return &checkpoint.FileError{File: name, Err: err}
 	}
 	s.sum = sha256.Sum256(text)
-	h, err := parseHeader(name, text[8:], info.Size()-s.dataStart)
+	h, err := parseHeader(name, text[8:], s.info.Size()-s.dataStart)
 	if err != nil {
 		return err
 	}
@@ -120,66 +126,28 @@ func (c *Checkpoint) add(f *os.File, info fs.FileInfo, name string) error {
 	return nil
 }
 
-// readHeader returns the first 8+N bytes of the file and sets s.dataStart to
-// their number.
-func (s *shard) readHeader() ([]byte, error) {
-	size := s.info.Size()
-	if size < 8 {
-		return nil, checkpoint.Corruptf("file of %d bytes is shorter than the 8 bytes of the header length", size)
+// linkError returns err, an error of opening the file at path, with what is wrong with
+// the link if path is one.
+func linkError(path string, err error) error {
+	if info, lerr := os.Lstat(path); lerr != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return err
 	}
-	var prefix [8]byte
-	if _, err := s.file.ReadAt(prefix[:], 0); err != nil {
-		return nil, s.readError(err)
-	}
-	n := binary.LittleEndian.Uint64(prefix[:])
 	switch {
-	case string(prefix[:]) == "version ":
-		return nil, checkpoint.Corruptf("is a Git LFS pointer, not the weights: fetch them with git lfs pull")
-	case n > MaxHeaderBytes:
-		return nil, checkpoint.Corruptf("header length %d > limit %d", n, MaxHeaderBytes)
-	case n > uint64(size-8):
-		return nil, checkpoint.Corruptf("header length %d > %d bytes left in the file", n, size-8)
+	case errors.Is(err, fs.ErrNotExist):
+		return checkpoint.Incompletef("symbolic link to a file that is not there: the download is not finished")
+	case errors.Is(err, syscall.ELOOP):
+		return checkpoint.Corruptf("symbolic link that leads to itself")
 	}
-	text := make([]byte, 8+n)
-	if _, err := s.file.ReadAt(text, 0); err != nil {
-		return nil, s.readError(err)
-	}
-	if [8]byte(text) != prefix {
-		return nil, checkpoint.Corruptf("file changed while it was read")
-	}
-	s.dataStart = int64(len(text))
-	return text, nil
+	return err
 }
 
-// readError returns the error to report for err, an error of reading s.file. Reads never
-// go beyond s.info.Size(), so an unexpected end means that the file has become shorter.
-func (s *shard) readError(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return checkpoint.Corruptf("file became shorter while it was read (%d bytes when it was opened)", s.info.Size())
-	}
-	return checkpoint.Cause(err)
-}
-
-// unchanged returns an error if size or modification time of the file have changed since
-// it was opened. If it returns nil after a read, the bytes that were read are those that
-// the header describes.
-func (s *shard) unchanged() error {
-	info, err := s.file.Stat()
-	if err != nil {
-		return checkpoint.Cause(err)
-	}
-	if info.Size() != s.info.Size() {
-		return checkpoint.Corruptf("file changed while it was read: %d bytes, %d when it was opened", info.Size(), s.info.Size())
-	}
-	if !info.ModTime().Equal(s.info.ModTime()) {
-		return checkpoint.Corruptf("file changed while it was read: modified after it was opened")
-	}
-	return nil
-}
-
-// finish builds the lists of the files and of the tensors of all shards.
-func (c *Checkpoint) finish() {
+// finish checks which tensor of which file counts and builds the lists of the files and
+// tensors. It returns c, or closes it if there is an error.
+func (c *Checkpoint) finish() (*Checkpoint, error) {
 	sort.Slice(c.shards, func(i, j int) bool { return c.shards[i].name < c.shards[j].name })
+	if err := c.settle(); err != nil {
+		return c.fail(err)
+	}
 	c.byName = make(map[string]*shard, len(c.shards))
 	for _, s := range c.shards {
 		c.byName[s.name] = s
@@ -189,11 +157,16 @@ func (c *Checkpoint) finish() {
 			HeaderSHA256: hex.EncodeToString(s.sum[:]),
 			Metadata:     s.metadata,
 		})
-		c.tensors = append(c.tensors, s.tensors...)
+		for i := range s.tensors {
+			if !s.isLeft(i) {
+				c.tensors = append(c.tensors, s.tensors[i])
+			}
+		}
 	}
 	sort.Slice(c.tensors, func(i, j int) bool {
 		return checkpoint.NaturalLess(c.tensors[i].Name, c.tensors[j].Name)
 	})
+	return c, nil
 }
 
 // Format returns "safetensors".
@@ -232,22 +205,19 @@ func (c *Checkpoint) readTensor(dst []byte, t *checkpoint.Tensor) error {
 	case int64(len(dst)) != t.Size:
 		return fmt.Errorf("buffer of %d bytes, want %d", len(dst), t.Size)
 	}
+	f, err := c.pool.acquire(s)
+	if err != nil {
+		return err
+	}
+	defer c.pool.release(s)
 	if len(dst) > 0 {
-		if _, err := s.file.ReadAt(dst, t.Offset); err != nil {
+		if _, err := f.ReadAt(dst, t.Offset); err != nil {
 			return s.readError(err)
 		}
 	}
-	return s.unchanged()
+	return s.unchanged(f)
 }
 
 // Close closes all files and returns the first error. No other method may be running at
 // that time. Afterwards ReadTensor fails; the other methods may still be called.
-func (c *Checkpoint) Close() error {
-	var first error
-	for _, s := range c.shards {
-		if err := s.file.Close(); err != nil && first == nil {
-			first = &checkpoint.FileError{File: s.name, Err: checkpoint.Cause(err)}
-		}
-	}
-	return first
-}
+func (c *Checkpoint) Close() error { return c.pool.close() }

@@ -61,10 +61,35 @@ func TestIndexRefused(t *testing.T) {
 		{"other suffix", `{"weight_map":{"a":"config.json"}}`, `"config.json" does not end in .safetensors`},
 		{"missing shard", `{"weight_map":{` + good + `,"c":"m3.safetensors"}}`, "x.safetensors.index.json: weight_map names m3.safetensors, which is not in the folder"},
 		{"tensor in no shard", `{"weight_map":{` + good + `,"z":"m1.safetensors","y\n":"m2.safetensors"}}`, `x.safetensors.index.json: tensor "y\n": is not in m2.safetensors, where weight_map places it`},
-		{"tensor not in the index", `{"weight_map":{"a":"m1.safetensors"}}`, ""},
-		{"tensor in another shard", `{"weight_map":{"a":"m2.safetensors","b":"m1.safetensors"}}`, `m1.safetensors: tensor "a": weight_map of x.safetensors.index.json places it in m2.safetensors`},
-		{"tensor in two shards", `{"weight_map":{` + good + `,"c":"m4.safetensors"}}`, `m4.safetensors: tensor "a": is also in m1.safetensors`},
-		{"tensor unlisted", `{"weight_map":{"a":"m1.safetensors","c":"m5.safetensors"}}`, `m5.safetensors: tensor "d": is not in the weight_map of x.safetensors.index.json`},
+		{"tensor in two others", `{"weight_map":{"a":"m2.safetensors","b":"m1.safetensors","c":"m4.safetensors"}}`, `x.safetensors.index.json: tensor "a": is not in m2.safetensors, where weight_map places it, but in both m1.safetensors and m4.safetensors`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			writeNamed(t, dir, map[string][]string{
+				"m1.safetensors": {"a"}, "m2.safetensors": {"b"},
+				"m4.safetensors": {"c", "a"}, "m5.safetensors": {"c", "d"},
+			})
+			writeFile(t, filepath.Join(dir, "x.safetensors.index.json"), []byte(tc.index))
+			_, err := Open(dir)
+			checkRefused(t, err, checkpoint.ErrCorrupt, tc.want)
+		})
+	}
+}
+
+// TestIndexDecides opens shards that hold something else than the index says: which tensors
+// count, from which files, and what is noted.
+func TestIndexDecides(t *testing.T) {
+	for _, tc := range []struct {
+		name, index string
+		want        []string // "tensor file"
+		notes       []string
+	}{
+		{"only listed files", `{"weight_map":{"a":"m1.safetensors"}}`, []string{"a m1.safetensors"}, []string{"also in the folder, not opened: m2.safetensors, m4.safetensors, m5.safetensors"}},
+		{"moved", `{"weight_map":{"a":"m2.safetensors","b":"m1.safetensors"}}`, []string{"a m1.safetensors", "b m2.safetensors"}, []string{`2 tensors are not in the files that x.safetensors.index.json names for them and read from where they are, such as "a" in m1.safetensors`}},
+		{"stale copy", `{"weight_map":{"a":"m1.safetensors","b":"m2.safetensors","c":"m4.safetensors"}}`, []string{"a m1.safetensors", "b m2.safetensors", "c m4.safetensors"}, []string{`1 tensors are also in other files than x.safetensors.index.json says and read from where it says, such as "a" in m4.safetensors`}},
+		{"stale copy in the first file", `{"weight_map":{"a":"m4.safetensors","b":"m1.safetensors"}}`, nil, nil},
+		{"extra", `{"weight_map":{"a":"m1.safetensors","c":"m5.safetensors"}}`, []string{"a m1.safetensors", "c m5.safetensors"}, []string{`1 tensors that x.safetensors.index.json does not list are left out, such as "d" in m5.safetensors`}},
+		{"byte order mark", "\ufeff" + `{"weight_map":{"b":"m2.safetensors"}}`, []string{"b m2.safetensors"}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -74,16 +99,27 @@ func TestIndexRefused(t *testing.T) {
 			})
 			writeFile(t, filepath.Join(dir, "x.safetensors.index.json"), []byte(tc.index))
 			c, err := Open(dir)
-			if tc.want == "" {
-				// A file that the index does not name is not part of the
-				// checkpoint.
-				if err != nil || len(c.Tensors()) != 1 {
-					t.Fatalf("Open: %v", err)
-				}
-				c.Close()
+			if tc.want == nil {
+				checkRefused(t, err, checkpoint.ErrCorrupt, `tensor "b": is not in m1.safetensors, where weight_map places it`)
 				return
 			}
-			checkRefused(t, err, checkpoint.ErrCorrupt, tc.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			var got []string
+			for _, tensor := range c.Tensors() {
+				got = append(got, tensor.Name+" "+tensor.File)
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("tensors %q, want %q", got, tc.want)
+			}
+			for _, note := range tc.notes {
+				if !slices.Contains(c.Notes(), note) {
+					t.Errorf("notes %q, want %q", c.Notes(), note)
+				}
+			}
+			checkInvariants(t, 1<<20, c)
 		})
 	}
 }
@@ -97,61 +133,6 @@ func TestIndexTooLarge(t *testing.T) {
 	}
 	_, err := Open(dir)
 	checkRefused(t, err, checkpoint.ErrCorrupt, "index of 67108865 bytes > limit 67108864")
-}
-
-// TestFolder checks which files of a folder make the checkpoint.
-func TestFolder(t *testing.T) {
-	type files = map[string][]string
-	const index = `{"weight_map":{"a":"model-00001-of-00002.safetensors"}}`
-	for _, tc := range []struct {
-		name    string
-		files   files
-		index   map[string]string
-		want    []string // files
-		refused string
-		class   error
-	}{
-		{name: "one file", files: files{"model.safetensors": {"a"}, "._model.safetensors": {"x"}}, want: []string{"model.safetensors"}},
-		{name: "any name", files: files{"weights.safetensors": {"a"}}, want: []string{"weights.safetensors"}},
-		{name: "any names", files: files{"v.safetensors": {"a"}, "w.safetensors": {"b"}}, want: []string{"v.safetensors", "w.safetensors"}},
-		{name: "model before others", files: files{"model.safetensors": {"a"}, "consolidated.safetensors": {"b"}, "x.safetensors": {"c"}, "adapter_model.safetensors": {"d"}}, want: []string{"model.safetensors"}},
-		{name: "consolidated alone", files: files{"consolidated.safetensors": {"a"}}, want: []string{"consolidated.safetensors"}},
-		{name: "shards", files: files{shard1: {"a"}, shard2: {"b"}}, want: []string{shard1, shard2}},
-		{name: "index before all", files: files{shard1: {"a"}, "model.safetensors": {"b"}}, index: map[string]string{"model.safetensors.index.json": index, "model.fp16.safetensors.index.json": index}, want: []string{shard1}},
-		{name: "other index", files: files{shard1: {"a"}}, index: map[string]string{"diffusion.safetensors.index.json": index}, want: []string{shard1}},
-		{name: "index of the copy", files: files{"model.safetensors": {"a"}}, index: map[string]string{"consolidated.safetensors.index.json": index}, want: []string{"model.safetensors"}},
-		{name: "two indexes", files: files{shard1: {"a"}}, index: map[string]string{"a.safetensors.index.json": index, "b.safetensors.index.json": index}, refused: "2 index files", class: checkpoint.ErrUnsupported},
-		{name: "missing shard", files: files{"model-00002-of-00003.safetensors": {"a"}}, refused: "2 of the numbered files are missing, the first is model-00001-of-00003.safetensors", class: checkpoint.ErrCorrupt},
-		{name: "tensor in two shards", files: files{shard1: {"a"}, shard2: {"a"}}, refused: shard2 + `: tensor "a": is also in ` + shard1, class: checkpoint.ErrCorrupt},
-		{name: "two variants", files: files{"model.safetensors": {"a"}, "model.fp16.safetensors": {"a"}}, refused: "to use one of the files alone, name it", class: checkpoint.ErrCorrupt},
-		{name: "adapter", files: files{"adapter_model.safetensors": {"a"}}, refused: "adapter_model.safetensors holds LoRA deltas, which are not a model", class: checkpoint.ErrUnsupported},
-		{name: "nothing", refused: "no .safetensors file in the folder", class: checkpoint.ErrNotFound},
-		{name: "control character", files: files{"a\n.safetensors": {"a"}}, refused: `file name "a\n.safetensors" holds a character that cannot be printed`, class: checkpoint.ErrUnsupported},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			dir := t.TempDir()
-			writeNamed(t, dir, tc.files)
-			for name, text := range tc.index {
-				writeFile(t, filepath.Join(dir, name), []byte(text))
-			}
-			c, err := Open(dir)
-			if tc.refused != "" {
-				checkRefused(t, err, tc.class, tc.refused)
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			var got []string
-			for _, f := range c.Files() {
-				got = append(got, f.Name)
-			}
-			if !slices.Equal(got, tc.want) {
-				t.Errorf("files %q, want %q", got, tc.want)
-			}
-		})
-	}
 }
 
 func TestOpenPath(t *testing.T) {

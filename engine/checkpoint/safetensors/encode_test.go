@@ -33,7 +33,7 @@ func TestRetypeLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = retype("f", text, h, []checkpoint.DType{checkpoint.F32}, []int64{32})
+	_, err = edit("f", text, h, &shardPlan{dtypes: []checkpoint.DType{checkpoint.F32}, sizes: []int64{32}})
 	if err == nil || err.Error() != "new header of 100000008 bytes > limit 100000000" {
 		t.Errorf("error %v", err)
 	}

@@ -13,8 +13,8 @@ var Format = checkpoint.Format{
 	Match: func(head []byte) bool {
 		return len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= MaxHeaderBytes
 	},
-	Suffixes:    []string{".safetensors", ".safetensors.index.json"},
-	IndexSuffix: ".safetensors.index.json",
+	Suffixes: []string{fileSuffix},
+	IsIndex:  isIndexName,
 	Open: func(path string) (checkpoint.Source, error) {
 		c, err := Open(path)
 		if err != nil {

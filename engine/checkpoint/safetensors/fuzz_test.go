@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -49,7 +50,8 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// checkRetype changes the type of every F32 tensor to F16 and parses the result.
+// checkRetype changes the type of every F32 tensor to F16, adds metadata, and parses the
+// result.
 func checkRetype(t *testing.T, text []byte, h *header) {
 	var dtypes []checkpoint.DType
 	var sizes []int64
@@ -61,12 +63,18 @@ func checkRetype(t *testing.T, text []byte, h *header) {
 		}
 		dtypes, sizes, total = append(dtypes, dtype), append(sizes, size), total+size
 	}
-	out, err := retype("f", text, h, dtypes, sizes)
+	added := map[string]string{"k\"\n": "<v>", "format": "x"}
+	out, err := edit("f", text, h, &shardPlan{dtypes: dtypes, sizes: sizes, metadata: added})
 	if err != nil {
-		t.Fatalf("retype: %v", err)
+		t.Fatalf("edit: %v", err)
 	}
+	want := maps.Clone(h.metadata)
+	if want == nil {
+		want = map[string]string{}
+	}
+	maps.Copy(want, added)
 	g, err := parseHeader("f", out, total)
-	if err != nil || len(g.entries) != len(h.entries) || len(out)%8 != 0 {
+	if err != nil || len(g.entries) != len(h.entries) || len(out)%8 != 0 || !maps.Equal(g.metadata, want) {
 		t.Fatalf("retyped header %q: %v", out, err)
 	}
 	for i := range g.entries {

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type header struct {
 	metadata map[string]string // nil if absent
 	entries  []entry           // in the order of the text
 	data     []int             // indexes of entries in the order of their data
+
+	metadataSpan span // the place of the metadata in the text
 }
 
 // An entry describes one tensor.
@@ -55,7 +58,7 @@ func parseHeader(file string, text []byte, dataSize int64) (*header, error) {
 		}
 		seen[name] = true
 		if name == metadataName {
-			if h.metadata, err = parseMetadata(w); err != nil {
+			if h.metadata, h.metadataSpan, err = parseMetadata(w); err != nil {
 				return checkpoint.Corruptf("header: field %q: %w", name, err)
 			}
 			return nil
@@ -87,8 +90,9 @@ func tensorError(file, tensor, format string, args ...any) error {
 	return &checkpoint.TensorError{File: file, Tensor: tensor, Err: checkpoint.Corruptf(format, args...)}
 }
 
-func parseMetadata(w *walker) (map[string]string, error) {
+func parseMetadata(w *walker) (map[string]string, span, error) {
 	metadata := make(map[string]string)
+	start := w.dec.InputOffset()
 	err := w.members(func(key string) error {
 		if _, ok := metadata[key]; ok {
 			return fmt.Errorf("duplicate key %s", checkpoint.Quote(key))
@@ -100,7 +104,11 @@ func parseMetadata(w *walker) (map[string]string, error) {
 		metadata[key] = value
 		return nil
 	})
-	return metadata, err
+	if err != nil {
+		return nil, span{}, err
+	}
+	start += int64(bytes.IndexByte(w.text[start:], '{'))
+	return metadata, span{start, w.dec.InputOffset()}, nil
 }
 
 func parseEntry(w *walker, name string) (entry, error) {

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,15 +13,15 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-const (
-	fileSuffix  = ".safetensors"
-	indexSuffix = ".safetensors.index.json"
-)
+const fileSuffix = ".safetensors"
+
+// byteOrderMark is what editors on Windows put before a text in UTF-8.
+const byteOrderMark = "\ufeff"
 
 // An index says which file holds which tensor.
 type index struct {
 	name    string            // name of the index file
-	text    []byte            // its content
+	text    []byte            // its content, without a byte order mark
 	shardOf map[string]string // file names by tensor name
 	shards  []string          // file names, in the order in which they first appear
 
@@ -34,6 +35,7 @@ type index struct {
 // informational in every reader and are checked for duplicates and depth only.
 // Errors are of class checkpoint.ErrCorrupt and name the index file.
 func parseIndex(name string, text []byte) (*index, error) {
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	x := &index{name: name, text: text, shardOf: make(map[string]string)}
 	w, err := newWalker(text)
 	if err == nil {
@@ -142,7 +144,7 @@ func checkPlainName(name string) error {
 		return fmt.Errorf("%s holds a character that cannot be printed", q)
 	case name[0] == '.' || !filepath.IsLocal(name):
 		return fmt.Errorf("%s starts with a dot or is reserved, want a plain name", q)
-	case !strings.HasSuffix(name, fileSuffix):
+	case !hasFileSuffix(name):
 		return fmt.Errorf("%s does not end in %s", q, fileSuffix)
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -55,33 +55,45 @@ type output struct {
 	names     map[string]string // names of the output files, by the names of the source files
 	order     []string          // names of the source files, the index last
 	overwrite bool
+
+	companions []*companion // their names are the first in order
 }
 
 // newOutput determines which files Rewrite writes for out and checks that none of them
 // is a file of src, under its own name or through links. It creates the folder if it
 // does not exist.
-func newOutput(src *Checkpoint, out string, overwrite bool) (*output, error) {
-	o := &output{dir: out, names: make(map[string]string), overwrite: overwrite}
+func newOutput(src *Checkpoint, out string, opts checkpoint.RewriteOptions) (*output, error) {
+	o := &output{dir: out, names: make(map[string]string), overwrite: opts.Overwrite}
 	for _, s := range src.shards {
 		o.order = append(o.order, s.name)
-		o.names[s.name] = s.name
 	}
 	if src.index != nil {
 		o.order = append(o.order, src.index.name)
-		o.names[src.index.name] = src.index.name
+	}
+	note := opts.Note
+	if note == nil {
+		note = func(string) {}
 	}
 	info, err := os.Stat(out)
+	if isFolder := err == nil && info.IsDir(); hasFileSuffix(out) && !isFolder {
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return o, o.toFile(src, out, opts.Companions, note)
+		}
+	}
+	if opts.Companions {
+		if err := o.addCompanions(src, note); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range o.order {
+		o.names[name] = name
+	}
 	switch {
 	case err == nil && info.IsDir():
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, checkpoint.Cause(err)
-	case strings.HasSuffix(out, fileSuffix) && len(o.order) == 1:
-		o.dir = filepath.Dir(out)
-		o.names[o.order[0]] = filepath.Base(out)
-	case strings.HasSuffix(out, fileSuffix):
-		return nil, checkpoint.Unsupportedf("is one file, but the checkpoint has %d: name a folder", len(o.order))
 	case err == nil:
-		return nil, checkpoint.Unsupportedf("is a file, want a folder or a name that ends in %s", fileSuffix)
+		return nil, checkpoint.Outputf("is a file, want a folder or a name that ends in %s", fileSuffix)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, checkpoint.Cause(err)
 	default:
 		if err := os.Mkdir(out, 0o777); err != nil {
 			return nil, checkpoint.Cause(err)
@@ -97,6 +109,47 @@ func newOutput(src *Checkpoint, out string, overwrite bool) (*output, error) {
 	return o, nil
 }
 
+// toFile makes the file out the output of src, which must be one file.
+func (o *output) toFile(src *Checkpoint, out string, companions bool, note func(string)) error {
+	if len(o.order) > 1 {
+		return checkpoint.Outputf("is one file, but the checkpoint has %d: name a folder", len(o.order))
+	}
+	if companions && src.dir != "" {
+		all, err := companionsOf(src.dir, func(string) {})
+		if err != nil {
+			return err
+		}
+		if names := namesOf(all); len(names) > 0 {
+			note("not copied, since the output is one file: " + checkpoint.Enumerate(names, 0))
+		}
+	}
+	o.dir = filepath.Dir(out)
+	o.names[o.order[0]] = filepath.Base(out)
+	return o.checkSource(src)
+}
+
+// addCompanions puts the companions of src before its own files.
+func (o *output) addCompanions(src *Checkpoint, note func(string)) error {
+	if src.dir == "" {
+		if all, err := companionsOf(filepath.Dir(src.path), func(string) {}); err == nil && slices.Contains(namesOf(all), "config.json") {
+			note("config.json and other files beside the source are not copied: name its folder to copy them")
+		}
+		return nil
+	}
+	all, err := companionsOf(src.dir, note)
+	o.companions = all
+	o.order = append(namesOf(all), o.order...)
+	return err
+}
+
+func namesOf(all []*companion) []string {
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = c.name
+	}
+	return names
+}
+
 // checkSource refuses to write to the folder or to any file of src and, unless
 // o.overwrite is set, to any file that exists.
 func (o *output) checkSource(src *Checkpoint) error {
@@ -110,7 +163,7 @@ func (o *output) checkSource(src *Checkpoint) error {
 			return checkpoint.Cause(err)
 		}
 		if os.SameFile(info, dir) {
-			return errors.New("is the folder of the source, which is never overwritten")
+			return checkpoint.Outputf("is the folder of the source, which is never overwritten")
 		}
 	}
 	for _, name := range o.order {
@@ -123,13 +176,11 @@ func (o *output) checkSource(src *Checkpoint) error {
 			return checkpoint.Cause(lerr)
 		}
 		if info, err := os.Stat(path); err == nil {
-			for _, s := range src.shards {
-				if os.SameFile(info, s.info) {
-					return &checkpoint.FileError{File: path, Err: errors.New("is a file of the source, which is never overwritten")}
-				}
+			if o.isSource(src, info) {
+				return &checkpoint.FileError{File: path, Err: checkpoint.Outputf("is a file of the source, which is never overwritten")}
 			}
 			if info.IsDir() {
-				return &checkpoint.FileError{File: path, Err: errors.New("is a folder")}
+				return &checkpoint.FileError{File: path, Err: checkpoint.Outputf("is a folder")}
 			}
 		}
 		if !o.overwrite {
@@ -137,6 +188,12 @@ func (o *output) checkSource(src *Checkpoint) error {
 		}
 	}
 	return nil
+}
+
+// isSource reports whether info is the state of a file that is read.
+func (o *output) isSource(src *Checkpoint, info fs.FileInfo) bool {
+	return slices.ContainsFunc(src.shards, func(s *shard) bool { return os.SameFile(info, s.info) }) ||
+		slices.ContainsFunc(o.companions, func(c *companion) bool { return os.SameFile(info, c.info) })
 }
 
 // errExists is the error for an output file that exists. errors.Is finds fs.ErrExist.

@@ -22,10 +22,15 @@ import (
 // parent exists. Otherwise out is the file to write, and the source must be a single
 // file. An index is copied, and its total_size is corrected.
 //
-// The header of a shard in which no element type changes is copied byte for
-// byte. In the other headers, types and offsets are replaced; order, metadata and
-// spelling stay. The order of the data stays as well, so that offsets may no longer be
-// multiples of the element size.
+// The header of a shard in which no element type and no metadata change is copied byte for
+// byte. In the other headers, these and the offsets are replaced; order and spelling of
+// the rest stay. The order of the data stays as well, so that offsets may no longer be
+// multiples of the element size. Tensors that are left out of the checkpoint (see
+// [Checkpoint.Notes]) are copied.
+//
+// With opts.Companions, files are copied if both the source and the output are folders:
+// those for which checkpoint.IsCompanion holds, regular files or links to them, of at most
+// checkpoint.MaxCompanionBytes.
 //
 // All files are first written under temporary names in the same folder and synced.
 // If this fails, or ctx is done, they are removed and existing files are left
@@ -34,7 +39,8 @@ import (
 //
 // Rewrite allocates the size of the largest header and, if opts.Tensor is set, of the
 // largest tensor. Errors name the file and, if it could not be written, the number of
-// bytes that it needs; errors.Is finds fs.ErrExist for an output that exists.
+// bytes that it needs; errors.Is finds fs.ErrExist for an output that exists, and
+// checkpoint.ErrOutput for one that cannot be.
 func (c *Checkpoint) Rewrite(ctx context.Context, out string, opts checkpoint.RewriteOptions) ([]string, error) {
 	return rewrite(ctx, c, out, opts, func(dir string) (outputFS, error) {
 		root, err := os.OpenRoot(dir)
@@ -47,7 +53,7 @@ func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.R
 	if err != nil {
 		return nil, err
 	}
-	o, err := newOutput(src, out, opts.Overwrite)
+	o, err := newOutput(src, out, opts)
 	if err != nil {
 		return nil, inFile(out, err)
 	}
@@ -70,28 +76,8 @@ func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.R
 		}
 	}()
 	r := &rewriter{ctx: ctx, src: src, opts: opts}
-	var total int64
-	retyped := false
-	for _, p := range plans {
-		total += p.dataSize
-		retyped = retyped || p.dtypes != nil
-		if err := r.file(dst, o, temps, p.shard.name, p.write); err != nil {
-			return nil, err
-		}
-	}
-	if x := src.index; x != nil {
-		text := x.text
-		if retyped {
-			text = x.withTotalSize(total)
-		}
-		err := r.file(dst, o, temps, x.name, func(_ *rewriter, w *fileWriter) error {
-			w.needs = int64(len(text))
-			_, err := w.Write(text)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := r.files(dst, o, temps, plans); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -103,6 +89,39 @@ func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.R
 		paths = append(paths, o.path(name))
 	}
 	return paths, nil
+}
+
+// files writes all files under temporary names.
+func (r *rewriter) files(dst outputFS, o *output, temps map[string]string, plans []*shardPlan) error {
+	var total int64
+	retyped := false
+	for _, p := range plans {
+		total += p.dataSize
+		retyped = retyped || p.retyped
+		if err := r.file(dst, o, temps, p.shard.name, p.write); err != nil {
+			return err
+		}
+	}
+	if x := r.src.index; x != nil {
+		text := x.text
+		if retyped {
+			text = x.withTotalSize(total)
+		}
+		err := r.file(dst, o, temps, x.name, func(_ *rewriter, w *fileWriter) error {
+			w.needs = int64(len(text))
+			_, err := w.Write(text)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range o.companions {
+		if err := r.file(dst, o, temps, c.name, c.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inFile adds the name of the file to err, unless err has one.
@@ -117,9 +136,11 @@ func inFile(file string, err error) error {
 // A shardPlan describes how one shard is written.
 type shardPlan struct {
 	shard    *shard
-	dtypes   []checkpoint.DType // in the order of shard.tensors; nil if none changes
+	dtypes   []checkpoint.DType // in the order of shard.tensors
 	sizes    []int64            // in bytes, in the order of shard.tensors
 	dataSize int64              // sum of sizes
+	retyped  bool               // an element type changes
+	metadata map[string]string  // entries to add
 }
 
 // planRewrite calls opts.DType for all tensors and checks that they can be written in
@@ -127,26 +148,25 @@ type shardPlan struct {
 func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan, error) {
 	var plans []*shardPlan
 	for _, s := range src.shards {
-		p := &shardPlan{shard: s, sizes: make([]int64, len(s.tensors))}
-		dtypes := make([]checkpoint.DType, len(s.tensors))
-		changed := false
+		p := &shardPlan{shard: s, sizes: make([]int64, len(s.tensors)), dtypes: make([]checkpoint.DType, len(s.tensors))}
+		if opts.Metadata != nil {
+			i := slices.IndexFunc(src.files, func(f checkpoint.File) bool { return f.Name == s.name })
+			p.metadata = opts.Metadata(&src.files[i])
+		}
 		for i := range s.tensors {
 			t := &s.tensors[i]
-			dtypes[i], p.sizes[i] = t.DType, t.Size
-			if opts.DType != nil {
+			p.dtypes[i], p.sizes[i] = t.DType, t.Size
+			if opts.DType != nil && !s.isLeft(i) {
 				if dtype := opts.DType(t); dtype != t.DType {
 					size, err := newSize(t, dtype)
 					if err != nil {
 						return nil, &checkpoint.TensorError{File: s.name, Tensor: t.Name, Err: err}
 					}
-					dtypes[i], p.sizes[i] = dtype, size
-					changed = true
+					p.dtypes[i], p.sizes[i] = dtype, size
+					p.retyped = true
 				}
 			}
 			p.dataSize += p.sizes[i]
-		}
-		if changed {
-			p.dtypes = dtypes
 		}
 		plans = append(plans, p)
 	}
@@ -232,19 +252,24 @@ func (r *rewriter) file(dst outputFS, o *output, temps map[string]string, name s
 // write writes the shard to w.
 func (p *shardPlan) write(r *rewriter, w *fileWriter) error {
 	s := p.shard
-	text, err := s.readHeader()
+	f, err := r.src.pool.acquire(s)
+	if err != nil {
+		return inFile(s.name, err)
+	}
+	defer r.src.pool.release(s)
+	text, err := s.readHeader(f)
 	if err == nil && sha256.Sum256(text) != s.sum {
 		err = checkpoint.Corruptf("header changed after the file was opened")
 	}
 	if err != nil {
 		return inFile(s.name, err)
 	}
-	if p.dtypes != nil {
+	if p.retyped || len(p.metadata) > 0 {
 		h, err := parseHeader(s.name, text[8:], s.info.Size()-s.dataStart)
 		if err != nil {
 			return err
 		}
-		header, err := retype(s.name, text[8:], h, p.dtypes, p.sizes)
+		header, err := edit(s.name, text[8:], h, p)
 		if err != nil {
 			return inFile(s.name, err)
 		}
@@ -257,7 +282,12 @@ func (p *shardPlan) write(r *rewriter, w *fileWriter) error {
 	}
 	for _, i := range dataOrder(s.tensors) {
 		t := &s.tensors[i]
-		if err := r.tensor(w, s, t, p.sizes[i]); err != nil {
+		if s.isLeft(i) {
+			err = r.copy(w, s, f, t)
+		} else {
+			err = r.tensor(w, s, f, t, p.sizes[i])
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -278,9 +308,9 @@ func dataOrder(tensors []checkpoint.Tensor) []int {
 }
 
 // tensor writes the data of t, which takes size bytes in the output.
-func (r *rewriter) tensor(w *fileWriter, s *shard, t *checkpoint.Tensor, size int64) error {
+func (r *rewriter) tensor(w *fileWriter, s *shard, f *os.File, t *checkpoint.Tensor, size int64) error {
 	if r.opts.Tensor == nil && size == t.Size {
-		return r.copy(w, s, t)
+		return r.copy(w, s, f, t)
 	}
 	src := r.buffer(t.Size)
 	if err := r.src.ReadTensor(src, t); err != nil {
@@ -304,11 +334,11 @@ func (r *rewriter) tensor(w *fileWriter, s *shard, t *checkpoint.Tensor, size in
 }
 
 // copy writes the stored data of t unchanged, writeBytes at a time.
-func (r *rewriter) copy(w *fileWriter, s *shard, t *checkpoint.Tensor) error {
+func (r *rewriter) copy(w *fileWriter, s *shard, f *os.File, t *checkpoint.Tensor) error {
 	buf := r.buffer(min(t.Size, writeBytes))
 	for at, end := t.Offset, t.Offset+t.Size; at < end; {
 		part := buf[:min(int64(len(buf)), end-at)]
-		if _, err := s.file.ReadAt(part, at); err != nil {
+		if _, err := f.ReadAt(part, at); err != nil {
 			return &checkpoint.TensorError{File: s.name, Tensor: t.Name, Err: s.readError(err)}
 		}
 		if _, err := w.Write(part); err != nil {
@@ -316,7 +346,7 @@ func (r *rewriter) copy(w *fileWriter, s *shard, t *checkpoint.Tensor) error {
 		}
 		at += int64(len(part))
 	}
-	if err := s.unchanged(); err != nil {
+	if err := s.unchanged(f); err != nil {
 		return &checkpoint.TensorError{File: s.name, Tensor: t.Name, Err: err}
 	}
 	return nil

@@ -9,36 +9,26 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
-// Open opens the regular file path for reading and returns its state. A path
-// that the user chose may be a symbolic link to any place. If it is not a regular
-// file, the error is of class checkpoint.ErrUnsupported; opening a FIFO or a device
-// does not block. Errors do not name the file.
+// Open opens the regular file path for reading and returns its state. The path may be a
+// symbolic link to any place. If it is not a regular file, the error is of class
+// checkpoint.ErrUnsupported; opening a FIFO or a device does not block. Errors do not
+// name the file.
 func Open(path string) (*os.File, fs.FileInfo, error) {
-	return open(path, os.Stat, os.OpenFile)
+	return open(path, os.OpenFile)
 }
 
-// OpenIn is [Open] for a name relative to root. A name that leads out of root, directly
-// or through symbolic links, is an error.
-func OpenIn(root *os.Root, name string) (*os.File, fs.FileInfo, error) {
-	return open(name, root.Stat, root.OpenFile)
-}
-
-func open(
-	name string,
-	stat func(string) (fs.FileInfo, error),
-	openFile func(string, int, fs.FileMode) (*os.File, error),
-) (*os.File, fs.FileInfo, error) {
+func open(path string, openFile func(string, int, fs.FileMode) (*os.File, error)) (*os.File, fs.FileInfo, error) {
 	// The first check keeps devices from being opened, because opening some of them
 	// has side effects. The second check, of the opened file, is the one that can be
 	// relied on: between the two the name may have come to stand for another file.
-	info, err := stat(name)
+	info, err := os.Stat(path)
 	if err == nil {
 		err = regular(info)
 	}
 	if err != nil {
 		return nil, nil, checkpoint.Cause(err)
 	}
-	f, err := openFile(name, os.O_RDONLY|nonblock, 0)
+	f, err := openFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, nil, checkpoint.Cause(err)
 	}

@@ -1,0 +1,120 @@
+package safetensors
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+)
+
+func isIncomplete(err error) bool { return errors.Is(err, checkpoint.ErrIncomplete) }
+
+// missing returns the error for shards that x names and that are not in the folder.
+func (x *index) missing(shards []string) error {
+	return &checkpoint.FileError{
+		File: x.name,
+		Err:  checkpoint.Incompletef("weight_map names %s, which is not in the folder: the download is not finished", checkpoint.Enumerate(shards, 0)),
+	}
+}
+
+// lacking returns the number of tensors that x lists and c has not.
+func (x *index) lacking(c *Checkpoint) int {
+	n := len(x.shardOf)
+	for i := range c.tensors {
+		if _, ok := x.shardOf[c.tensors[i].Name]; ok {
+			n--
+		}
+	}
+	return n
+}
+
+// A place is a tensor of a shard.
+type place struct {
+	shard *shard
+	i     int
+}
+
+// settle decides which of the tensors of all shards count. Without an index all do, and no
+// name may be in two shards. An index decides which names count and, of a name that is in
+// several shards, in which; a tensor that is in one shard only counts wherever it is.
+// Everything that is left out or is not where the index says is noted.
+func (c *Checkpoint) settle() error {
+	if c.index == nil {
+		return c.checkTwice()
+	}
+	x := c.index
+	found := make(map[string]bool, len(x.shardOf))
+	elsewhere := make(map[string][]place)
+	var unlisted, stale, moved []place
+	for _, s := range c.shards {
+		for i := range s.tensors {
+			name := s.tensors[i].Name
+			switch want, ok := x.shardOf[name]; {
+			case !ok:
+				s.leave(i)
+				unlisted = append(unlisted, place{s, i})
+			case want == s.name:
+				found[name] = true
+			default:
+				elsewhere[name] = append(elsewhere[name], place{s, i})
+			}
+		}
+	}
+	var missing []string
+	for name := range x.shardOf {
+		at := elsewhere[name]
+		switch {
+		case found[name]:
+			for _, p := range at {
+				p.shard.leave(p.i)
+			}
+			stale = append(stale, at...)
+		case len(at) == 1:
+			moved = append(moved, at[0])
+		default:
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		first := slices.Min(missing)
+		if at := elsewhere[first]; len(at) > 0 {
+			return tensorError(x.name, first, "is not in %s, where weight_map places it, but in both %s and %s", x.shardOf[first], at[0].shard.name, at[1].shard.name)
+		}
+		return tensorError(x.name, first, "is not in %s, where weight_map places it", x.shardOf[first])
+	}
+	c.notePlaces(unlisted, "%d tensors that %s does not list are left out, such as %s")
+	c.notePlaces(stale, "%d tensors are also in other files than %s says and read from where it says, such as %s")
+	c.notePlaces(moved, "%d tensors are not in the files that %s names for them and read from where they are, such as %s")
+	return nil
+}
+
+// notePlaces adds a note on the tensors at places, of which there may be none. format has
+// their number, the name of the index and the first of them.
+func (c *Checkpoint) notePlaces(places []place, format string) {
+	if len(places) == 0 {
+		return
+	}
+	name := func(p place) string { return p.shard.tensors[p.i].Name }
+	first := places[0]
+	for _, p := range places {
+		if name(p) < name(first) {
+			first = p
+		}
+	}
+	c.note(format, len(places), checkpoint.Printable(c.index.name), checkpoint.Quote(name(first))+" in "+checkpoint.Printable(first.shard.name))
+}
+
+// checkTwice returns an error if a tensor is in two shards.
+func (c *Checkpoint) checkTwice() error {
+	in := make(map[string]string, c.count)
+	for _, s := range c.shards {
+		for i := range s.tensors {
+			name := s.tensors[i].Name
+			if other, ok := in[name]; ok {
+				return tensorError(s.name, name, "is also in %s; to use one of the files alone, name it", other)
+			}
+			in[name] = s.name
+		}
+	}
+	return nil
+}
