@@ -115,7 +115,7 @@ func TestQuantizeTypes(t *testing.T) {
 				}
 				path := filepath.Join(t.TempDir(), "q.safetensors")
 				q, err := engine.Quantize(context.Background(), src, path, l, opts, false)
-				if err != nil || q.Changed != len(quantized) || q.Copied != len(tensors)-len(quantized) {
+				if err != nil || q.Changed.Tensors != len(quantized) || q.Copied.Tensors != len(tensors)-len(quantized) {
 					t.Fatalf("%v to %v: %+v, %v", d, out, q, err)
 				}
 				copied := openPath(t, path)

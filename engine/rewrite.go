@@ -12,14 +12,19 @@ import (
 // A RewriteSummary says what [Quantize] wrote.
 type RewriteSummary struct {
 	Files   []string // paths written
-	Changed int      // tensors quantized and dequantized
-	Copied  int      // tensors copied byte for byte
+	Changed Tally    // tensors quantized and dequantized
+	Copied  Tally    // tensors copied byte for byte
+	// Reasons says why tensors were copied, the reason of most parameters first.
+	Reasons []Reason
+	// Notes are sentences on files of the source that were not copied.
+	Notes []string
 }
 
 // Quantize writes src to out with every matrix that [Analyze] would quantize
 // replaced by its dequantized weights at one level, stored in the tensor's own
 // type or in opts.DequantDType. All other tensors, the metadata, the division
-// into shards and the index are copied. Matrices too small or too large for an
+// into shards, the index and the files that a loader of the model needs are copied; to the
+// metadata are added the keys of [MetadataLevel]. Matrices too small or too large for an
 // analysis are quantized too: the limits of opts do not count, its choice of
 // layers does. What out may be, and what happens on errors, is up to the format:
 // see its [checkpoint.Rewriter]. overwrite allows output files to be replaced.
@@ -38,6 +43,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	if err != nil {
 		return sum, err
 	}
+	sum.count(plan)
 	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
@@ -46,7 +52,10 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 		}
 	}
 	sum.Files, err = w.Rewrite(ctx, out, checkpoint.RewriteOptions{
-		Overwrite: overwrite,
+		Overwrite:  overwrite,
+		Companions: true,
+		Metadata:   func(f *checkpoint.File) map[string]string { return rewriteMetadata(level, f) },
+		Note:       func(text string) { sum.Notes = append(sum.Notes, text) },
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {
 			if ts := planned[t.Name]; ts != nil {
 				return opts.outType(level, &ts.Layers[0])
@@ -56,10 +65,8 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 		Tensor: func(t *checkpoint.Tensor, stored []byte) ([]byte, error) {
 			ts := planned[t.Name]
 			if ts == nil {
-				sum.Copied++
 				return stored, nil
 			}
-			sum.Changed++
 			return requantize(ts, stored, level, opts.outType(level, &ts.Layers[0]))
 		},
 	})

@@ -2,12 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
@@ -31,8 +33,9 @@ func quantizeCommand() *ucli.Command {
 		Usage:     "write a copy of a model with its weights quantized and dequantized",
 		ArgsUsage: "[flags] MODEL --bits B -o OUT",
 		Description: `The copy holds floating-point weights, in shards as the source; everything that is
-not quantized is copied byte for byte. OUT is a folder, or a .safetensors file if the
-source is one file.`,
+not quantized is copied byte for byte, and so are configuration, tokenizer and code of
+a folder. The metadata say the level and the source. OUT is a folder, or a .safetensors
+file if the source is one file.`,
 		Flags: append(flagsOf(q.groups()...),
 			&ucli.StringFlag{Name: "bits", Aliases: []string{"b"}, Destination: &q.bits, Usage: "the `LEVEL`: 2 to 16, 4bit-asym, fp16", Category: "quantization"},
 			&ucli.StringFlag{Name: "output", Aliases: []string{"o"}, Destination: &q.out, Usage: "`OUT`, the folder or file to write", Category: "output"},
@@ -62,18 +65,51 @@ func (q *quantization) run(c *ucli.Context) error {
 	}
 	defer src.Close()
 	sum, err := engine.Quantize(c.Context, src, q.out, level, opts, q.overwrite)
-	if err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return &cli.UsageError{Message: err.Error(), Hints: []string{"--overwrite replaces it"}}
-		}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return &cli.UsageError{Message: err.Error(), Hints: []string{"--overwrite replaces it"}}
+	case errors.Is(err, checkpoint.ErrOutput):
+		return &cli.UsageError{Message: err.Error(), Hints: []string{"name another folder with --output"}}
+	case err != nil:
 		return err
 	}
-	if sum.Changed == 0 {
+	if sum.Changed.Tensors == 0 {
 		t.Warn("no tensor was quantized: the copy is the same; wwq-fast describe says why")
 	}
-	t.Note("%d tensors at %s, %d copied as they were", sum.Changed, level.Name(), sum.Copied)
-	for _, f := range sum.Files {
+	sayRewritten(t, level.Name(), &sum)
+	return nil
+}
+
+// sayRewritten says in numbers what was quantized, what stayed as it was and why, and
+// which files were written.
+func sayRewritten(t *cli.Terminal, level string, sum *engine.RewriteSummary) {
+	all := sum.Changed.Parameters + sum.Copied.Parameters
+	count := func(n engine.Tally) string {
+		return fmt.Sprintf("%d %s with %d parameters (%.1f %%)", n.Tensors, plural(n.Tensors, "tensor"), n.Parameters, 100*float64(n.Parameters)/float64(max(all, 1)))
+	}
+	t.Note("%s: %s quantized", level, count(sum.Changed))
+	if sum.Copied.Tensors > 0 {
+		t.Note("copied as they were: %s", count(sum.Copied))
+	}
+	for _, r := range sum.Reasons {
+		t.Note("  %s: %s", count(r.Tally), cli.OneLine(r.Text))
+	}
+	for _, note := range sum.Notes {
+		t.Note("%s", cli.OneLine(note))
+	}
+	const most = 30 // files that are named
+	for _, f := range sum.Files[:min(most, len(sum.Files))] {
 		t.Note("wrote %s", cli.OneLine(f))
 	}
-	return nil
+	if more := len(sum.Files) - most; more > 0 {
+		t.Note("wrote %d more %s", more, plural(more, "file"))
+	}
+}
+
+// plural returns the word for n things.
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
 }

@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+)
+
+// Keys of the metadata that [Quantize] adds to every file that it writes.
+const (
+	MetadataLevel   = "wwq_fast.level"   // the level, such as "4bit"
+	MetadataVersion = "wwq_fast.version" // of the program
+	// MetadataSource is the SHA-256 of the header of the file from which the weights
+	// come, with its length field, in hexadecimal digits: that in run.json.
+	MetadataSource = "wwq_fast.source_header_sha256"
+)
+
+// rewriteMetadata returns the metadata for the copy of f at a level.
+func rewriteMetadata(level quant.Recipe, f *checkpoint.File) map[string]string {
+	return map[string]string{
+		MetadataLevel:   level.Name(),
+		MetadataVersion: Version,
+		MetadataSource:  f.HeaderSHA256,
+	}
+}
+
+// A Tally is a number of tensors and of their elements.
+type Tally struct {
+	Tensors    int
+	Parameters int64
+}
+
+func (t *Tally) add(tensor *checkpoint.Tensor) {
+	t.Tensors++
+	t.Parameters += tensor.Elements()
+}
+
+// A Reason is why tensors were not quantized.
+type Reason struct {
+	Text string // as in [TensorStatus]
+	Tally
+}
+
+// count sets the tallies of s to what a plan without limits changes and copies.
+func (s *RewriteSummary) count(plan *Plan) {
+	reasons := map[string]*Reason{}
+	for i := range plan.Tensors {
+		ts := &plan.Tensors[i]
+		text := ts.Reason
+		switch {
+		case ts.Status == Planned && ts.Layers[0].Quantized:
+			s.Changed.add(&ts.Tensor)
+			continue
+		case ts.Status == Planned:
+			text = "an embedding; --quantize-embeddings adds it"
+		}
+		s.Copied.add(&ts.Tensor)
+		if reasons[text] == nil {
+			reasons[text] = &Reason{Text: text}
+		}
+		reasons[text].add(&ts.Tensor)
+	}
+	for _, r := range reasons {
+		s.Reasons = append(s.Reasons, *r)
+	}
+	slices.SortFunc(s.Reasons, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(b.Parameters, a.Parameters), cmp.Compare(a.Text, b.Text))
+	})
+}
