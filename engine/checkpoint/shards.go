@@ -67,7 +67,7 @@ func (s *NumberedSet) Missing() (names []string, more int) {
 		switch {
 		case s.numbers[i]:
 		case len(names) < maxMissing:
-			names = append(names, fmt.Sprintf("%s%0*d%s%s%s", s.Prefix, s.width, i, s.Infix, s.Count, s.Suffix))
+			names = append(names, s.name(i))
 		default:
 			more++
 		}
@@ -79,6 +79,19 @@ func (s *NumberedSet) Missing() (names []string, more int) {
 func (s *NumberedSet) Complete() bool {
 	names, _ := s.Missing()
 	return len(names) == 0
+}
+
+// FromZero returns the name that the set lacks if it is counted from 0 though the file of
+// that number is missing; "" if the names say from where it is counted.
+func (s *NumberedSet) FromZero() string {
+	if s.numbers[0] || s.numbers[s.Total] {
+		return ""
+	}
+	return s.name(0)
+}
+
+func (s *NumberedSet) name(number int) string {
+	return fmt.Sprintf("%s%0*d%s%s%s", s.Prefix, s.width, number, s.Infix, s.Count, s.Suffix)
 }
 
 // String returns the set as a pattern, "model-*-of-00003.safetensors".

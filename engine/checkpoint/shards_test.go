@@ -43,6 +43,11 @@ func TestNumbered(t *testing.T) {
 			if !slices.Equal(names, tc.sets) || more != tc.more || files != len(tc.names) {
 				t.Errorf("sets %q, %d more, %d files; want %q, %d more, %d files", names, more, files, tc.sets, tc.more, len(tc.names))
 			}
+			for _, s := range sets {
+				if zero := s.FromZero(); zero != "" && (slices.Contains(tc.names, zero) || s.Complete()) {
+					t.Errorf("%s: FromZero() = %q", s, zero)
+				}
+			}
 			if tc.more == 0 && !slices.Equal(missing, tc.missing) || tc.more > 0 && len(missing) != maxMissing {
 				t.Errorf("missing %q, want %q", missing, tc.missing)
 			}

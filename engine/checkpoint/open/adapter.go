@@ -26,7 +26,7 @@ func (l *listing) isAdapter() bool {
 // isAdapterName reports whether a file has the name that PEFT gives the weights of an
 // adapter.
 func isAdapterName(name string) bool {
-	return strings.HasPrefix(name, "adapter_") && name != adapterConfig
+	return strings.HasPrefix(name, "adapter_model")
 }
 
 // checkAdapter returns an error if src, which was opened at path, is an adapter, by its

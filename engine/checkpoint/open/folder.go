@@ -87,8 +87,8 @@ func foreign(f *checkpoint.Format, path, file string) error {
 const maxFolders = 1000
 
 // parts returns the subfolders of the folder path, at most two levels down, that hold files
-// of a format with a reader, with slashes.
-func parts(path string) []string {
+// of which the name is wanted, with slashes.
+func parts(path string, wanted func(name string) bool) []string {
 	var found []string
 	visited := 0
 	var visit func(rel string, depth int)
@@ -100,7 +100,7 @@ func parts(path string) []string {
 		if err != nil {
 			return // it cannot be opened either
 		}
-		if rel != "" && slices.ContainsFunc(l.files, hasReader) {
+		if rel != "" && slices.ContainsFunc(l.files, wanted) {
 			found = append(found, rel)
 			return
 		}
@@ -119,15 +119,25 @@ func hasReader(name string) bool {
 	return slices.ContainsFunc(formats, func(f *checkpoint.Format) bool { return f.Open != nil && f.HasSuffix(name) })
 }
 
+// isWeights reports whether a file name is that of a format of the table.
+func isWeights(name string) bool {
+	return slices.ContainsFunc(formats, func(f *checkpoint.Format) bool { return f.HasSuffix(name) })
+}
+
 // withParts adds the subfolders of the folder path that can be opened to err, which says
 // that the folder itself holds no model. name is how the user names the folder.
 func withParts(path, name string, err error) error {
 	if errors.Is(err, checkpoint.ErrCorrupt) {
 		return err
 	}
-	subs := parts(path)
+	subs := parts(path, hasReader)
 	if len(subs) == 0 {
-		return err
+		subs = parts(path, isWeights)
+		if len(subs) == 0 {
+			return err
+		}
+		_, serr := findFolder(filepath.Join(path, filepath.FromSlash(subs[0])), name+"/"+subs[0])
+		return checkpoint.Unsupportedf("%v; its subfolders %s hold weights of other formats; %s %w", err, checkpoint.Enumerate(subs, 0), checkpoint.Printable(subs[0]), serr)
 	}
 	example := strings.TrimSuffix(name, "/") + "/" + subs[0]
 	if _, serr := os.Stat(filepath.Join(path, "model_index.json")); serr == nil {

@@ -39,6 +39,7 @@ func TestParts(t *testing.T) {
 		{"beside PyTorch", map[string]string{"pytorch_model.bin": "PK\x03\x04", "safe/model.safetensors": m}, "pytorch_model.bin is a zip file (PyTorch, Keras, NumPy or NeMo), which cannot be read: if it is a PyTorch checkpoint, load it in PyTorch, in an isolated place since such files can run code, and save it with safetensors; these subfolders can be opened: safe", checkpoint.ErrUnsupported},
 		{"a folder with the name of weights", map[string]string{"model.safetensors/model.safetensors": m}, "these subfolders can be opened: model.safetensors", checkpoint.ErrUnsupported},
 		{"only variants at the top", map[string]string{"model.fp16.safetensors": m, "model.bf16.safetensors": m, "unet/model.safetensors": m}, "holds 2 variants of a model, among them model.bf16.safetensors and model.fp16.safetensors: name the file or the index to open; these subfolders can be opened: unet", checkpoint.ErrUnsupported},
+		{"PyTorch in subfolders", map[string]string{"model_index.json": "{}", "unet/diffusion_pytorch_model.bin": "PK\x03\x04", "vae/diffusion_pytorch_model.bin": "PK\x03\x04"}, "no checkpoint in the folder, want *.safetensors; its subfolders unet, vae hold weights of other formats; unet holds no safetensors file; diffusion_pytorch_model.bin is a zip file", checkpoint.ErrUnsupported},
 		{"nothing", map[string]string{"unet/config.json": "{}", "x/.y/model.safetensors": m}, "no checkpoint in the folder, want *.safetensors", checkpoint.ErrNotFound},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

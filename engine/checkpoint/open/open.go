@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/hub"
@@ -29,8 +30,24 @@ type Options struct {
 //
 // Errors name the file and are of class checkpoint.ErrNotFound,
 // checkpoint.ErrUnsupported or checkpoint.ErrCorrupt, or come from the operating
-// system. Adapters are of class checkpoint.ErrUnsupported.
+// system, and of class checkpoint.ErrUnsupported if that does not let the file be read.
+// Adapters are of class checkpoint.ErrUnsupported.
 func Open(arg string, opts Options) (checkpoint.Source, hub.Resolved, error) {
+	src, r, err := open(arg, opts)
+	if err != nil && isUnreadable(err) {
+		err = checkpoint.Unsupportedf("%w", err)
+	}
+	return src, r, err
+}
+
+// isUnreadable reports whether err says that the system will never open what was named.
+func isUnreadable(err error) bool {
+	return slices.ContainsFunc([]error{
+		fs.ErrPermission, fs.ErrInvalid, syscall.EINVAL, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG,
+	}, func(e error) bool { return errors.Is(err, e) })
+}
+
+func open(arg string, opts Options) (checkpoint.Source, hub.Resolved, error) {
 	r, err := hub.Resolve(arg, opts.Revision)
 	if err != nil {
 		return nil, r, err

@@ -22,6 +22,13 @@ var jsonFile = &checkpoint.Format{
 var words = []*checkpoint.Format{
 	{Name: "an empty file", Match: func(head []byte) bool { return len(head) == 0 }, Hint: "download it again"},
 	{
+		Name: "a file of zeros",
+		Match: func(head []byte) bool {
+			return len(head) >= 8 && len(bytes.TrimRight(head, "\x00")) == 0
+		},
+		Hint: "its download was begun only; download it again",
+	},
+	{
 		Name:  "a Git LFS pointer",
 		Match: prefix("version https://git-lfs", "version https://hawser"),
 		Hint:  "fetch the weights with git lfs pull",
@@ -66,13 +73,20 @@ func textWith(begin ...string) func([]byte) bool {
 	}
 }
 
-// text returns the beginning of a file as text if it is UTF-8 or UTF-16 without control
-// characters, and otherwise "". No file of weights begins so: in the first 512 bytes of
-// all formats there are zeros or other control characters.
+// text returns the beginning of a file as text if it is UTF-8, UTF-16 or mostly letters of
+// an encoding of one byte, without control characters but those of colours and zeros at the
+// end, and otherwise "". No file of weights begins so: in the first 512 bytes of all formats there are zeros or other control
+// characters.
 func text(head []byte) string {
+	if order, _ := utf16Order(head); order == nil {
+		head = bytes.TrimRight(head, "\x00")
+	}
 	s, ok := decode(head)
+	if !ok {
+		s, ok = latin(head)
+	}
 	if !ok || strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) && !unicode.IsSpace(r) || r == utf8.RuneError
+		return unicode.IsControl(r) && !unicode.IsSpace(r) && r != '\x1b' || r == utf8.RuneError
 	}) {
 		return ""
 	}
@@ -99,6 +113,19 @@ func decode(head []byte) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// latin returns head, taken as ISO 8859-1, if three quarters of it are ASCII letters and
+// spaces.
+func latin(head []byte) (string, bool) {
+	runes, letters := make([]rune, len(head)), 0
+	for i, b := range head {
+		runes[i] = rune(b)
+		if b == ' ' || 'a' <= b|0x20 && b|0x20 <= 'z' {
+			letters++
+		}
+	}
+	return string(runes), 4*letters >= 3*len(head)
 }
 
 // utf16Order returns how two bytes make a character if head begins with the mark of

@@ -254,7 +254,7 @@ func (d *folder) chooseGroup(g *group) (*choice, error) {
 	case g.single != "" && err != nil:
 		c.note("%v; %s is opened without it", err, checkpoint.Printable(g.single))
 	case g.single != "" && len(missing) > 0:
-		c.note("%v; %s is opened, which needs no index", x.missing(missing), checkpoint.Printable(g.single))
+		c.note("%s; %s is opened, which needs no index", x.stale(missing), checkpoint.Printable(g.single))
 	case g.single != "":
 		c.rival = x
 	case err != nil:
@@ -278,7 +278,7 @@ func (g *group) chooseSet(x *index, missing []string) (*choice, error) {
 	case len(whole) == 1:
 		c := &choice{names: whole[0].Names}
 		if x != nil {
-			c.note("%v; %s is opened, which is complete", x.missing(missing), whole[0])
+			c.note("%s; %s is opened, which is complete", x.stale(missing), whole[0])
 		}
 		return c, c.check()
 	case x != nil:
@@ -286,7 +286,11 @@ func (g *group) chooseSet(x *index, missing []string) (*choice, error) {
 	case len(sets) > 0:
 		s := sets[0]
 		names, more := s.Missing()
-		return nil, checkpoint.Incompletef("holds %d of the %d files of %s, missing: %s: the download is not finished; one file alone can be opened by its name", len(s.Names), s.Total, s, checkpoint.Enumerate(names, more))
+		missing := checkpoint.Enumerate(names, more)
+		if zero := s.FromZero(); zero != "" {
+			missing += fmt.Sprintf(" (or, if they are counted from 0, %s in the place of the last)", checkpoint.Printable(zero))
+		}
+		return nil, checkpoint.Incompletef("holds %d of the %d files of %s, missing: %s: the download is not finished; one file alone can be opened by its name", len(s.Names), s.Total, s, missing)
 	}
 	return nil, checkpoint.Incompletef("symbolic link to a file that is not there: %s: the download is not finished", checkpoint.Enumerate(g.broken, 0))
 }

@@ -35,18 +35,26 @@ func openFolder(path string) (*Checkpoint, error) {
 		return nil, err
 	}
 	c, err := d.open(path, choice)
-	if err != nil || choice.rival == nil {
+	x := choice.rival
+	if x == nil || err != nil && !errors.Is(err, checkpoint.ErrCorrupt) {
 		return c, err
 	}
-	// A single file and a complete index: the file is opened, as transformers does,
-	// unless it lacks what the index lists.
-	lacking := choice.rival.lacking(c)
+	// A single file and an index, all of whose files are there: the file is opened, as
+	// transformers does, unless it is broken or lacks what the index lists.
+	second := d.choiceOf(x)
+	if err != nil {
+		second.note("%v; the files that %s names are opened instead", err, checkpoint.Printable(x.name))
+		if c2, err2 := d.open(path, second); err2 == nil {
+			return c2, nil
+		}
+		return nil, err
+	}
+	lacking := x.lacking(c)
 	if lacking == 0 {
 		return c, nil
 	}
 	_ = c.Close() // it was only read
-	second := d.choiceOf(choice.rival)
-	second.note("%s lacks %d of the %d tensors that %s lists and is not opened", checkpoint.Printable(choice.names[0]), lacking, len(choice.rival.shardOf), checkpoint.Printable(choice.rival.name))
+	second.note("%s lacks %d of the %d tensors that %s lists and is not opened", checkpoint.Printable(choice.names[0]), lacking, len(x.shardOf), checkpoint.Printable(x.name))
 	return d.open(path, second)
 }
 

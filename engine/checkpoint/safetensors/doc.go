@@ -25,21 +25,38 @@
 // element type is accepted, with checkpoint.InvalidDType, once its byte range has been
 // checked.
 //
+// # Folders
+//
+// The files of a folder are chosen before they are checked, and what is wrong with others
+// does not matter. In the order of transformers, the first of these models that is whole
+// is opened: "model", then "diffusion_pytorch_model"; then files of other names, all of
+// them together unless one of them has an index; then "consolidated", the copy that
+// Mistral publishes beside its models; then "adapter_". Of a model it is the single file
+// ("model.safetensors"), or the files that its index names, or the one numbered set that
+// is complete. A single file that is broken or lacks what a complete index lists is not
+// opened but the files of the index. Variants ("model.fp16.safetensors") are opened if
+// nothing else is there. Numbers have up to six digits and begin at 0 or 1.
+//
+// An index decides which tensors count: others are left out, and so are copies in other
+// files than the one that it names. A tensor that is in one file only counts wherever it
+// is. Whatever is left out, moved or not opened is in [Checkpoint.Notes].
+//
 // # Safety
 //
 // Files are untrusted. Every length is compared with the size of the file
 // before anything of that length is allocated. Only regular files are opened,
-// and opening never blocks. The files of a folder are opened through os.Root, so
-// that neither a name nor a symbolic link leads out of it; in the cache of Hugging
-// Face, whose snapshots consist of links into a neighbouring folder, the root is
-// the folder of the repository. Strings from files appear quoted in errors.
+// and opening never blocks. The names in an index are plain names of files in its
+// folder. Symbolic links are followed wherever they lead, because users keep files on
+// other disks and the cache of Hugging Face consists of links. Strings from files appear
+// quoted in errors.
 //
 // Tensors are read with ReadAt and never mapped into memory: if a file shrinks while
-// it is read, the result is an error, not a signal.
+// it is read, the result is an error, not a signal. At most 64 files that nobody reads are
+// kept open; a file that is opened again must be the one that was opened first.
 //
 // # Writing
 //
-// [Rewrite] copies a checkpoint and lets the caller replace the data of tensors and
-// their element types. It holds one tensor in memory at a time and leaves either the
+// [Checkpoint.Rewrite] copies a checkpoint and lets the caller replace the data of tensors
+// and their element types, add metadata, and take configuration and tokenizer along. It holds one tensor in memory at a time and leaves either the
 // complete output or none.
 package safetensors

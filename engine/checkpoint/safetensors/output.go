@@ -95,7 +95,9 @@ func newOutput(src *Checkpoint, out string, opts checkpoint.RewriteOptions) (*ou
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, checkpoint.Cause(err)
 	default:
-		if err := os.Mkdir(out, 0o777); err != nil {
+		if err := os.Mkdir(out, 0o777); errors.Is(err, fs.ErrNotExist) {
+			return nil, checkpoint.Outputf("cannot be made: the folder that it would be in is not there: %w", checkpoint.Cause(err))
+		} else if err != nil {
 			return nil, checkpoint.Cause(err)
 		}
 		o.created = true
@@ -154,6 +156,9 @@ func namesOf(all []*companion) []string {
 // o.overwrite is set, to any file that exists.
 func (o *output) checkSource(src *Checkpoint) error {
 	dir, err := os.Stat(o.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return checkpoint.Outputf("cannot be written: its folder is not there: %w", checkpoint.Cause(err))
+	}
 	if err != nil {
 		return checkpoint.Cause(err)
 	}

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -15,6 +16,12 @@ func (x *index) missing(shards []string) error {
 		File: x.name,
 		Err:  checkpoint.Incompletef("weight_map names %s, which is not in the folder: the download is not finished", checkpoint.Enumerate(shards, 0)),
 	}
+}
+
+// stale returns what a note says of x if shards that it names are not in the folder and
+// others are opened.
+func (x *index) stale(missing []string) string {
+	return fmt.Sprintf("%s names %d of %d files that are not in the folder, such as %s", checkpoint.Printable(x.name), len(missing), len(x.shards), missing[0])
 }
 
 // lacking returns the number of tensors that x lists and c has not.
@@ -80,7 +87,7 @@ func (c *Checkpoint) settle() error {
 		if at := elsewhere[first]; len(at) > 0 {
 			return tensorError(x.name, first, "is not in %s, where weight_map places it, but in both %s and %s", x.shardOf[first], at[0].shard.name, at[1].shard.name)
 		}
-		return tensorError(x.name, first, "is not in %s, where weight_map places it", x.shardOf[first])
+		return tensorError(x.name, first, "is not in %s, where weight_map places it (nor are %d others, and %d are there that it does not list); if the index is of another model, move it away", x.shardOf[first], len(missing)-1, len(unlisted))
 	}
 	c.notePlaces(unlisted, "%d tensors that %s does not list are left out, such as %s")
 	c.notePlaces(stale, "%d tensors are also in other files than %s says and read from where it says, such as %s")
