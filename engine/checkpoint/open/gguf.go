@@ -32,7 +32,12 @@ func insideGGUF(path string) string {
 		return ""
 	}
 	defer f.Close()
-	r := &ggufReader{r: bufio.NewReaderSize(f, 1<<16), left: info.Size()}
+	return ggufHint(f, info.Size())
+}
+
+// ggufHint is insideGGUF for the content of a file of size bytes.
+func ggufHint(content io.Reader, size int64) string {
+	r := &ggufReader{r: bufio.NewReaderSize(content, 1<<16), left: size}
 	counts, matrices, err := r.types()
 	if err != nil || len(counts) == 0 {
 		return ""

@@ -86,7 +86,7 @@ func TestFolder(t *testing.T) {
 		{name: "variant in shards", files: files{mainFile: {"a"}, "model.fp16-00001-of-00002.safetensors": {"a"}}, want: []string{mainFile}},
 		{name: "only a variant", files: files{"model.fp16.safetensors": {"a"}}, want: []string{"model.fp16.safetensors"}},
 		{name: "only variants", files: files{"model.fp16.safetensors": {"a"}, "model.bf16.safetensors": {"a"}}, refused: "holds 2 variants of a model, among them model.bf16.safetensors and model.fp16.safetensors", class: checkpoint.ErrUnsupported},
-		{name: "copies of any names", files: files{"v1.safetensors": {"a"}, "v1-ema.safetensors": {"a"}}, refused: "to use one of the files alone, name it", class: checkpoint.ErrCorrupt},
+		{name: "copies of any names", files: files{"v1.safetensors": {"a"}, "v1-ema.safetensors": {"a"}}, refused: "to use one of the files alone, name it", class: checkpoint.ErrUnsupported},
 		{name: "adapter", files: files{"adapter_model.safetensors": {"a"}}, want: []string{"adapter_model.safetensors"}},
 		{name: "nothing", refused: "no .safetensors file in the folder", class: checkpoint.ErrNotFound},
 		{name: "control character", files: files{"a\n.safetensors": {"a"}}, refused: `file name "a\n.safetensors" holds a character that cannot be printed`, class: checkpoint.ErrUnsupported},

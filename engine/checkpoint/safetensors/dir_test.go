@@ -85,10 +85,10 @@ func TestIndexDecides(t *testing.T) {
 		notes       []string
 	}{
 		{"only listed files", `{"weight_map":{"a":"m1.safetensors"}}`, []string{"a m1.safetensors"}, []string{"also in the folder, not opened: m2.safetensors, m4.safetensors, m5.safetensors"}},
-		{"moved", `{"weight_map":{"a":"m2.safetensors","b":"m1.safetensors"}}`, []string{"a m1.safetensors", "b m2.safetensors"}, []string{`2 tensors are not in the files that x.safetensors.index.json names for them and read from where they are, such as "a" in m1.safetensors`}},
-		{"stale copy", `{"weight_map":{"a":"m1.safetensors","b":"m2.safetensors","c":"m4.safetensors"}}`, []string{"a m1.safetensors", "b m2.safetensors", "c m4.safetensors"}, []string{`1 tensors are also in other files than x.safetensors.index.json says and read from where it says, such as "a" in m4.safetensors`}},
+		{"moved", `{"weight_map":{"a":"m2.safetensors","b":"m1.safetensors"}}`, []string{"a m1.safetensors", "b m2.safetensors"}, []string{`2 tensors are not in the files that x.safetensors.index.json names for them and are read from where they are: "a" in m1.safetensors, "b" in m2.safetensors`}},
+		{"stale copy", `{"weight_map":{"a":"m1.safetensors","b":"m2.safetensors","c":"m4.safetensors"}}`, []string{"a m1.safetensors", "b m2.safetensors", "c m4.safetensors"}, []string{`1 tensors are also in other files than x.safetensors.index.json says, and these copies are left out: "a" in m4.safetensors`}},
 		{"stale copy in the first file", `{"weight_map":{"a":"m4.safetensors","b":"m1.safetensors"}}`, nil, nil},
-		{"extra", `{"weight_map":{"a":"m1.safetensors","c":"m5.safetensors"}}`, []string{"a m1.safetensors", "c m5.safetensors"}, []string{`1 tensors that x.safetensors.index.json does not list are left out, such as "d" in m5.safetensors`}},
+		{"extra", `{"weight_map":{"a":"m1.safetensors","c":"m5.safetensors"}}`, []string{"a m1.safetensors", "c m5.safetensors"}, []string{`1 tensors that x.safetensors.index.json does not list are left out: "d" in m5.safetensors`}},
 		{"byte order mark", "\ufeff" + `{"weight_map":{"b":"m2.safetensors"}}`, []string{"b m2.safetensors"}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -34,7 +34,7 @@
 // Mistral publishes beside its models; then "adapter_". Of a model it is the single file
 // ("model.safetensors"), or the files that its index names, or the one numbered set that
 // is complete. A single file that is broken or lacks what a complete index lists is not
-// opened but the files of the index. Variants ("model.fp16.safetensors") are opened if
+// opened, but the files of the index are. Variants ("model.fp16.safetensors") are opened if
 // nothing else is there. Numbers have up to six digits and begin at 0 or 1.
 //
 // An index decides which tensors count: others are left out, and so are copies in other

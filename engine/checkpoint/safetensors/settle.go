@@ -89,36 +89,48 @@ func (c *Checkpoint) settle() error {
 		}
 		return tensorError(x.name, first, "is not in %s, where weight_map places it (nor are %d others, and %d are there that it does not list); if the index is of another model, move it away", x.shardOf[first], len(missing)-1, len(unlisted))
 	}
-	c.notePlaces(unlisted, "%d tensors that %s does not list are left out, such as %s")
-	c.notePlaces(stale, "%d tensors are also in other files than %s says and read from where it says, such as %s")
-	c.notePlaces(moved, "%d tensors are not in the files that %s names for them and read from where they are, such as %s")
+	c.notePlaces("tensors that %s does not list are left out", unlisted)
+	c.notePlaces("tensors are also in other files than %s says, and these copies are left out", stale)
+	c.notePlaces("tensors are not in the files that %s names for them and are read from where they are", moved)
 	return nil
 }
 
-// notePlaces adds a note on the tensors at places, of which there may be none. format has
-// their number, the name of the index and the first of them.
-func (c *Checkpoint) notePlaces(places []place, format string) {
+// maxPlaces is the largest number of tensors that a note lists.
+const maxPlaces = 10
+
+// notePlaces adds a note on the tensors at places, of which there may be none, with the
+// first of them. what has a verb for the name of the index.
+func (c *Checkpoint) notePlaces(what string, places []place) {
 	if len(places) == 0 {
 		return
 	}
-	name := func(p place) string { return p.shard.tensors[p.i].Name }
-	first := places[0]
-	for _, p := range places {
-		if name(p) < name(first) {
-			first = p
-		}
+	names := make([]string, len(places))
+	for i, p := range places {
+		names[i] = fmt.Sprintf("%s in %s", checkpoint.Quote(p.shard.tensors[p.i].Name), checkpoint.Printable(p.shard.name))
 	}
-	c.note(format, len(places), checkpoint.Printable(c.index.name), checkpoint.Quote(name(first))+" in "+checkpoint.Printable(first.shard.name))
+	slices.SortFunc(names, func(a, b string) int {
+		if checkpoint.NaturalLess(a, b) {
+			return -1
+		}
+		return 1
+	})
+	more := max(0, len(names)-maxPlaces)
+	c.note("%d "+what+": %s", len(places), checkpoint.Printable(c.index.name), checkpoint.Enumerate(names[:len(names)-more], more))
 }
 
-// checkTwice returns an error if a tensor is in two shards.
+// checkTwice returns an error if a tensor is in two shards: of class ErrCorrupt if both are
+// of a numbered set, and otherwise of class ErrUnsupported, because they are two models.
 func (c *Checkpoint) checkTwice() error {
 	in := make(map[string]string, c.count)
 	for _, s := range c.shards {
 		for i := range s.tensors {
 			name := s.tensors[i].Name
 			if other, ok := in[name]; ok {
-				return tensorError(s.name, name, "is also in %s; to use one of the files alone, name it", other)
+				const text = "is also in %s; to use one of the files alone, name it"
+				if checkpoint.Part(s.name) == "" || checkpoint.Part(other) == "" {
+					return &checkpoint.TensorError{File: s.name, Tensor: name, Err: checkpoint.Unsupportedf(text, other)}
+				}
+				return tensorError(s.name, name, text, other)
 			}
 			in[name] = s.name
 		}
