@@ -21,8 +21,8 @@ var adapterKinds = []struct {
 }
 
 // AdapterKind returns the kind of adapter, such as "LoRA", whose tensors these are, or ""
-// if they are those of a model. They are an adapter's if half of the matrices at least
-// have an adapter's names and the matrices that these change are not there too.
+// if they are those of a model. They are an adapter's if three quarters of the matrices at
+// least have an adapter's names and the matrices that these change are not there too.
 func AdapterKind(tensors []Tensor) string {
 	names := make(map[string]bool, len(tensors))
 	for i := range tensors {
@@ -49,7 +49,7 @@ func AdapterKind(tensors []Tensor) string {
 			break
 		}
 	}
-	if marked == 0 || 2*marked < matrices || 2*based >= marked {
+	if marked == 0 || 4*marked < 3*matrices || 2*based >= marked {
 		return ""
 	}
 	best := 0

@@ -16,7 +16,7 @@ func TestAdapterKind(t *testing.T) {
 	}{
 		{"PEFT", []string{"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"}, "LoRA"},
 		{"PEFT, named adapter", []string{"l.q_proj.lora_A.default.weight", "l.q_proj.lora_B.default.weight", "l.q_proj.lora_magnitude_vector.default."}, "LoRA"},
-		{"PEFT with whole modules", []string{"m.q.lora_A.weight", "m.q.lora_B.weight", "m.v.lora_A.weight", "m.v.lora_B.weight", "lm_head.weight", "embed_tokens.weight"}, "LoRA"},
+		{"PEFT with whole modules", []string{"m.q.lora_A.weight", "m.q.lora_B.weight", "m.v.lora_A.weight", "m.v.lora_B.weight", "m.o.lora_A.weight", "m.o.lora_B.weight", "lm_head.weight", "embed_tokens.weight"}, "LoRA"},
 		{"embedding", []string{"m.embed_tokens.lora_embedding_A", "m.embed_tokens.lora_embedding_B"}, "LoRA"},
 		{"kohya", []string{"lora_unet_mid_block_attn1_to_q.lora_down.weight", "lora_unet_mid_block_attn1_to_q.lora_up.weight", "lora_unet_mid_block_attn1_to_q.alpha."}, "LoRA"},
 		{"diffusers", []string{"unet.down.attn1.processor.to_q_lora.down.weight", "unet.down.attn1.processor.to_q_lora.up.weight"}, "LoRA"},
@@ -33,6 +33,7 @@ func TestAdapterKind(t *testing.T) {
 		{"model", []string{"model.layers.0.self_attn.q_proj.weight", "lm_head.weight"}, ""},
 		{"low rank by design", []string{"l.q_a_proj.weight", "l.q_b_proj.weight", "attn.w_lora.lora.0.weight", "attn.w_lora.lora.2.weight"}, ""},
 		{"not merged", []string{"l.q.base_layer.weight", "l.q.lora_A.speech.weight", "l.q.lora_B.speech.weight", "l.q.lora_A.vision.weight", "l.q.lora_B.vision.weight"}, ""},
+		{"adapters of a model with other names", []string{"l.Wqkv.parametrizations.weight.original", "l.Wqkv.parametrizations.weight.0.lora_A", "l.Wqkv.parametrizations.weight.0.lora_B"}, ""},
 		{"a small part", []string{"a.weight", "b.weight", "c.weight", "d.weight", "x.lora_A.weight", "x.lora_B.weight"}, ""},
 		{"no tensors", nil, ""},
 		{"words inside names", []string{"flora_B.weight", "explora_up.x", "m.lora_Always.weight"}, ""},
