@@ -174,6 +174,11 @@ func findFile(path string) (*checkpoint.Format, error) {
 			return f, nil
 		}
 	}
+	for _, f := range formats {
+		if f.Match == nil && f.HasSuffix(path) {
+			return nil, refusal(f, path, head)
+		}
+	}
 	return nil, checkpoint.Unsupportedf("unknown format (starts with bytes % x), want safetensors", head[:min(len(head), 8)])
 }
 

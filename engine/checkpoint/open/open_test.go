@@ -92,6 +92,7 @@ func TestFile(t *testing.T) {
 		{"a.tar", strings.Repeat("m\x00", 128) + "\x00ustar\x00", checkpoint.ErrUnsupported, "is an archive"},
 		{"noise", "\x01\x02\x03\x04\x05\x06\x07\x08\x09", checkpoint.ErrUnsupported, "noise: unknown format (starts with bytes 01 02 03 04 05 06 07 08), want safetensors"},
 		{"noise.safetensors", "\x01\x02\x03\x04\x05\x06\x07\x08\x09", checkpoint.ErrCorrupt, "noise.safetensors: header length 578437695752307201 > limit"},
+		{"a.msgpack", "\x81\xa6params", checkpoint.ErrUnsupported, "is a Flax file, which cannot be read"},
 		{"no-onnx", "\x08\x07\xff", checkpoint.ErrUnsupported, "unknown format"},
 		{"short", "\x80", checkpoint.ErrUnsupported, "unknown format (starts with bytes 80)"},
 		{"x.safetensors.index.json", "{}", checkpoint.ErrCorrupt, `index has no field "weight_map"`},
