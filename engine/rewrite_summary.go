@@ -26,20 +26,20 @@ func rewriteMetadata(level quant.Recipe, f *checkpoint.File) map[string]string {
 	}
 }
 
-// A Tally is a number of tensors and of their elements.
+// A Tally is a number of tensors and of the weights in them.
 type Tally struct {
 	Tensors    int
 	Parameters int64
 }
 
-func (t *Tally) add(tensor *checkpoint.Tensor) {
+func (t *Tally) add(ts *TensorStatus) {
 	t.Tensors++
-	t.Parameters += tensor.Elements()
+	t.Parameters += ts.parameters()
 }
 
 // A Reason is why tensors were not quantized.
 type Reason struct {
-	Text string // as in [TensorStatus]
+	Text string // as in [TensorStatus], with the flag that would have it quantized
 	Tally
 }
 
@@ -48,19 +48,19 @@ func (s *RewriteSummary) count(plan *Plan) {
 	reasons := map[string]*Reason{}
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
-		text := ts.Reason
-		switch {
-		case ts.Status == Planned && ts.Layers[0].Quantized:
-			s.Changed.add(&ts.Tensor)
+		if ts.Status == Planned && ts.Layers[0].Quantized {
+			s.Changed.add(ts)
 			continue
-		case ts.Status == Planned:
-			text = "an embedding; --quantize-embeddings adds it"
 		}
-		s.Copied.add(&ts.Tensor)
+		text := general(ts.Reason + ts.Kept) // one of them is empty
+		if ts.Flag != "" {
+			text += "; " + ts.Flag + " adds it"
+		}
+		s.Copied.add(ts)
 		if reasons[text] == nil {
 			reasons[text] = &Reason{Text: text}
 		}
-		reasons[text].add(&ts.Tensor)
+		reasons[text].add(ts)
 	}
 	for _, r := range reasons {
 		s.Reasons = append(s.Reasons, *r)
