@@ -126,8 +126,13 @@ func repositoryID(path string) (id string, ok bool) {
 
 // find sets the revision and the path of r.
 func (r *Resolved) find() error {
+	commit, err := r.commitOf(r.Asked.Revision)
+	if errors.Is(err, fs.ErrNotExist) {
+		if n, longer, ok := r.longerRevision(); ok {
+			r.Asked, commit, err = n, longer, nil
+		}
+	}
 	revision := r.Asked.Revision
-	commit, err := r.commitOf(revision)
 	switch snapshots := r.snapshots(); {
 	case errors.Is(err, fs.ErrNotExist) && len(snapshots) == 0:
 		return r.fetch(checkpoint.NotFoundf("the cache holds no snapshot of it: the download is not finished"))
@@ -152,6 +157,23 @@ func (r *Resolved) find() error {
 		r.note(fmt.Sprintf("the download may not be finished: %d unfinished files in the cache", n))
 	}
 	return nil
+}
+
+// longerRevision returns what the user asked for with a revision of which the first part
+// was taken for the whole: "org/name@feature/x" may be the branch feature/x.
+func (r *Resolved) longerRevision() (n Name, commit string, ok bool) {
+	n = r.Asked
+	for n.Revision != "" && n.Sub != "" {
+		first, rest, _ := strings.Cut(n.Sub, "/")
+		n.Revision, n.Sub = n.Revision+"/"+first, rest
+		if !isRevision(n.Revision) {
+			break
+		}
+		if commit, err := r.readRef(n.Revision); err == nil {
+			return n, commit, true
+		}
+	}
+	return Name{}, "", false
 }
 
 // use makes the snapshot of commit the one that r stands for.

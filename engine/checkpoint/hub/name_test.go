@@ -93,6 +93,7 @@ func TestResolveName(t *testing.T) {
 	}
 	write(t, first, map[string]string{
 		"models--org--name/refs/main":                        "" + commit1,
+		"models--org--name/refs/feature/x":                   commit2,
 		"models--org--name/refs/refs/pr/3":                   commit2,
 		"models--org--name/snapshots/" + commit1 + "/unet/x": "",
 		"models--org--name/snapshots/" + commit2 + "/x":      "",
@@ -108,6 +109,8 @@ func TestResolveName(t *testing.T) {
 		{"org/name@refs/pr/3", "", at(first, "models--org--name", commit2, "")},
 		{"org/name", "refs/pr/3", at(first, "models--org--name", commit2, "")},
 		{"org/name@fedcba9", "fedcba9", at(first, "models--org--name", commit2, "")},
+		{"org/name@feature/x", "", at(first, "models--org--name", commit2, "")},
+		{"https://huggingface.co/org/name/tree/feature/x/y", "", at(first, "models--org--name", commit2, "y")},
 		{"org/name/unet", "", at(first, "models--org--name", commit1, "unet")},
 		{filepath.Join(first, "models--org--name"), "", at(first, "models--org--name", commit1, "")},
 		{filepath.Join(first, "models--org--name") + "/", "fedc", at(first, "models--org--name", commit2, "")},
