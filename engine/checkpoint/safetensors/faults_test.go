@@ -88,18 +88,20 @@ func (f *faultyFile) Close() error {
 // must hold no temporary file, and either the files that were there before or, if several
 // files were being replaced, none that a reader could mistake for a model.
 func TestRewriteFaults(t *testing.T) {
-	src := mustOpen(t, writeModel(t))
+	dir := writeModel(t)
+	writeFile(t, filepath.Join(dir, "config.json"), []byte("{}"))
+	src := mustOpen(t, dir)
 	for _, existing := range []bool{false, true} {
 		passed := false
 		for failAt := 1; !passed; failAt++ {
 			out := t.TempDir()
 			if existing {
-				for _, name := range []string{shard1, shard2, src.index.name} {
+				for _, name := range []string{shard1, shard2, src.index.name, "config.json"} {
 					writeFile(t, filepath.Join(out, name), []byte("old"))
 				}
 			}
 			faulty := &faultyFS{failAt: failAt}
-			_, err := rewrite(context.Background(), src, out, checkpoint.RewriteOptions{Overwrite: existing}, func(dir string) (outputFS, error) {
+			_, err := rewrite(context.Background(), src, out, checkpoint.RewriteOptions{Overwrite: existing, Companions: true}, func(dir string) (outputFS, error) {
 				root, err := os.OpenRoot(dir)
 				faulty.outputFS = rootFS{root}
 				return faulty, err
@@ -133,8 +135,8 @@ func checkAfterFault(t *testing.T, operation, out string, existing bool) {
 		old++
 	}
 	replacing := operation == "rename" || operation == "remove"
-	if existing && !replacing && old != 3 {
-		t.Errorf("%s: %d of 3 existing files left", operation, old)
+	if existing && !replacing && old != 4 {
+		t.Errorf("%s: %d of 4 existing files left", operation, old)
 	}
 }
 

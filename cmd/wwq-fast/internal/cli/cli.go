@@ -136,6 +136,9 @@ func Report(w io.Writer, err error) {
 	case errors.As(err, &advice):
 		hints = []string{OneLine(advice.Hint)}
 	}
+	if h := limitHint(err); h != "" {
+		hints = append(hints, h)
+	}
 	for _, h := range hints {
 		fmt.Fprintf(w, "wwq-fast: hint: %s\n", h)
 	}

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 )
 
@@ -18,4 +19,16 @@ func isTransient(err error) bool {
 		}
 	}
 	return false
+}
+
+// limitHint returns what to do about err if the process may open no more files, or "".
+func limitHint(err error) string {
+	if !errors.Is(err, syscall.EMFILE) {
+		return ""
+	}
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return "ulimit -n raises the limit of open files"
+	}
+	return fmt.Sprintf("the limit of open files is %d; ulimit -n 4096 raises it", limit.Cur)
 }
