@@ -143,6 +143,34 @@ func TestTies(t *testing.T) {
 	}
 }
 
+// TestEqualBlocks: blocks of equal weights have eigenvalues that are equal but for rounding,
+// and no exponent that is made of that.
+func TestEqualBlocks(t *testing.T) {
+	m := newMemory()
+	for _, d := range [][3]int{{8, 64, 64}, {37, 300, 300}, {4, 37, 130}, {32, 257, 520}} {
+		n, rows, cols := d[0], d[1], d[2]
+		w := make([]float32, rows*cols)
+		for i := range rows {
+			for j := range cols {
+				if i/9 == j/9 && i/9 < n {
+					w[i*cols+j] = 0.5
+				}
+			}
+		}
+		m.add(fmt.Sprintf("blocks%d.weight", n), w, rows, cols)
+	}
+	for _, backend := range lapack.Names() {
+		res := m.analyze(t, "stored,8bit,4bit,2bit", func(o *engine.Options) { _ = o.UseBackend(backend) })
+		for k := range res.Rows {
+			for i := range res.Rows[k] {
+				if r := &res.Rows[k][i]; r.Status == engine.RowSuccess && r.Get("alpha") > 100 {
+					t.Errorf("%s: %s at %s: alpha %v", backend, r.Layer.LongName, r.Level.Name(), r.Get("alpha"))
+				}
+			}
+		}
+	}
+}
+
 // orthogonal returns an n×n orthogonal matrix: the product of random reflections.
 func orthogonal(rng *rand.Rand, n int) []float64 {
 	q := make([]float64, n*n)

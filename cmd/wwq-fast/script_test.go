@@ -132,6 +132,12 @@ func makeModel(ts *testscript.TestScript, kind string) []byte {
 		bad = entry{"conv.weight", []int{16, 8, 3, 3}, weights(5, 16*8*9)}
 	case "experts":
 		bad = entry{"mlp.experts.gate_up_proj", []int{3, 16, 24}, weights(6, 3*16*24)}
+	case "many":
+		var all []entry
+		for i := range 60 {
+			all = append(all, entry{fmt.Sprintf("layers.%d.weight", i), []int{256, 300}, weights(uint64(10+i), 256*300)})
+		}
+		return file(all...)
 	case "truncated":
 		b := file(good)
 		return b[:len(b)-100]

@@ -67,8 +67,8 @@ func (r *Run) sample(dir string, src checkpoint.Source, plan *engine.Plan) error
 			common = append(common, t)
 		}
 	}
-	if len(common) == 0 && len(hashes) > 0 && !r.alike(plan) {
-		return r.another(dir, "none of its tensors is in this one")
+	if !r.alike(plan) {
+		return r.another(dir, "its tensors have other names, shapes or types")
 	}
 	slices.SortFunc(common, func(a, b *checkpoint.Tensor) int {
 		if a.Size != b.Size {
@@ -118,6 +118,9 @@ func (r *Run) another(dir, why string) error {
 // sameModel compares all tensors that two runs have hashed, and returns an error that wraps
 // ErrAnotherModel if one differs.
 func (w *Writer) sameModel(old *Run) error {
+	if !old.alike(&engine.Plan{Tensors: w.run.Plan}) {
+		return old.another(w.dir, "its tensors have other names, shapes or types")
+	}
 	hashes, err := old.hashes(w.dir)
 	if err != nil {
 		return fmt.Errorf("%s holds a run that cannot be read, perhaps %w: %w", w.dir, ErrAnotherModel, err)
@@ -157,7 +160,8 @@ func (r *Run) files(dir string) []string {
 	} {
 		found, _ := filepath.Glob(below(escapeGlob(dir), pattern))
 		for _, f := range found {
-			if rel, err := filepath.Rel(dir, f); err == nil {
+			info, err := os.Lstat(f)
+			if rel, e := filepath.Rel(dir, f); err == nil && e == nil && info.Mode().IsRegular() {
 				all = append(all, filepath.ToSlash(rel))
 			}
 		}
