@@ -14,6 +14,11 @@ import (
 // leave. It returns 0 if neither is known, as on every system but Linux.
 func Available() int64 { return available() }
 
+// AddressSpace returns the limit of the address space of the process (RLIMIT_AS, which the
+// shell calls ulimit -v) and how much of it is reserved at present, in bytes. It returns
+// zeros if there is no limit, or if it is not known, as on every system but Linux.
+func AddressSpace() (limit, used int64) { return addressSpace() }
+
 // ParseSize parses a size such as 1500M, 24G or 1.5GiB and returns it in bytes. Units
 // are powers of 1024, in either case; a number without a unit is in bytes.
 func ParseSize(s string) (int64, error) {

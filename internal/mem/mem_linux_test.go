@@ -2,7 +2,9 @@ package mem
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -48,5 +50,23 @@ func TestAvailableIn(t *testing.T) {
 	}
 	if got, want := available(), availableIn(meminfo, groups); want > 0 && (got < want/2 || got > 2*want) {
 		t.Errorf("%d bytes here, by the files %d", got, want)
+	}
+}
+
+// TestAddressSpace: a limit is found, and what is reserved is less.
+func TestAddressSpace(t *testing.T) {
+	if os.Getenv("WWQ_LIMITED") == "" {
+		// The race detector reserves all that there is.
+		cmd := exec.Command("sh", "-c", "ulimit -v 16000000 && exec \"$0\" -test.run '^TestAddressSpace$'", os.Args[0])
+		cmd.Env = append(os.Environ(), "WWQ_LIMITED=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil && !strings.Contains(string(out), "ThreadSanitizer") {
+			t.Errorf("%v: %s", err, out)
+		}
+		return
+	}
+	limit, used := AddressSpace()
+	if limit != 16000000<<10 || used < 1<<20 || used > limit {
+		t.Errorf("limit %d, used %d", limit, used)
 	}
 }
