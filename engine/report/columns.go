@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
 )
 
@@ -190,13 +191,16 @@ func number(x float64) string {
 	return strconv.FormatFloat(x, 'g', -1, 64)
 }
 
-// escape keeps a string from a file from being read as a formula by a spreadsheet.
+// escape makes a string from a file fit for a cell. What holds characters that are not
+// printable, which control terminals or change the order of text, is quoted as
+// checkpoint.Printable does. What a spreadsheet would read as a formula gets an apostrophe.
 func escape(s string) string {
-	if s != "" {
-		switch s[0] {
-		case '=', '+', '-', '@', '\t', '\r':
-			return "'" + s
-		}
+	if s == "" {
+		return ""
+	}
+	switch s = checkpoint.Printable(s); s[0] {
+	case '=', '+', '-', '@':
+		return "'" + s
 	}
 	return s
 }
