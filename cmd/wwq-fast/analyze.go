@@ -12,6 +12,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
 	"github.com/wwq-fast/wwq-fast/engine/results"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
@@ -45,11 +46,16 @@ func analyzeCommand() *ucli.Command {
 		ArgsUsage: "[flags] MODEL",
 		Description: `Reads each tensor once, quantizes and dequantizes it at each level, computes all
 eigenvalues of W^T W and fits a power law. Prints a comparison of the levels and
-writes CSV tables, a report, pictures and run.json to the output folder.`,
+writes CSV tables, a report, pictures and run.json to the output folder.
+
+Examples:
+  wwq-fast analyze examples/gosrc-lm
+  wwq-fast analyze examples/gosrc-lm -q fp16,4bit -q 4bit-asym -o out
+  wwq-fast analyze Qwen/Qwen2.5-0.5B --layers 'model.layers.0.*' --json`,
 		Flags: slices.Concat(flagsOf(a.groups()...), a.baselineFlag.flags(), []ucli.Flag{
 			&ucli.StringFlag{Name: "output-dir", Aliases: []string{"o"}, Destination: &a.dir, Value: "results", Usage: "`FOLDER` for the results", Category: "output"},
 			&ucli.BoolFlag{Name: "overwrite", Destination: &a.overwrite, Usage: "replace the results of another model in the folder", Category: "output"},
-			&ucli.StringFlag{Name: "model-name", Destination: &a.name, Usage: "`NAME` of the model in the tables (default: as given)", Category: "output"},
+			&ucli.StringFlag{Name: "model-name", Destination: &a.name, DefaultText: "as given", Usage: "`NAME` of the model in the tables", Category: "output"},
 		}, a.outputFlags.flags()),
 		Action: a.run,
 	}
@@ -95,11 +101,14 @@ func (a *analysis) run(c *ucli.Context) error {
 	}
 	// A run can take hours: find out now whether its results can be kept.
 	if err := results.Check(a.dir, src, plan, a.overwrite); err != nil {
-		return cannotKeep(a.dir, err)
+		return cannotKeep(err)
+	}
+	if err := checkSpace(plan, opts); err != nil {
+		return err
 	}
 	store, err := results.Create(a.dir, engine.Source(src), plan, opts, results.Labels{Model: a.name, Compat: a.compatible(), Overwrite: a.overwrite})
 	if err != nil {
-		return err
+		return cli.Unwritable(err)
 	}
 	return a.keep(t, store, func(bar *cli.Progress, sink engine.Sink) (*engine.Outcome, error) {
 		opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
@@ -107,12 +116,12 @@ func (a *analysis) run(c *ucli.Context) error {
 	})
 }
 
-// cannotKeep says what to do where results cannot be written to a folder.
-func cannotKeep(dir string, err error) error {
+// cannotKeep says what to do where results cannot be kept.
+func cannotKeep(err error) error {
 	if errors.Is(err, results.ErrAnotherModel) {
 		return &cli.UsageError{Message: err.Error(), Hints: []string{"-o names another folder; --overwrite replaces what is there"}}
 	}
-	return err
+	return cli.Unwritable(err)
 }
 
 // keep runs the analysis, publishes what it has finished and prints it.
@@ -122,7 +131,7 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
-	bar := t.NewProgress("reading")
+	bar := t.NewProgress()
 	sink, stream := engine.Sink(store), (*rowStream)(nil)
 	if a.json {
 		stream = newRowStream(t.Out, store, a.name, a.compatible())
@@ -194,7 +203,7 @@ func unpublished(store *results.Writer, err error) error {
 	if errors.Is(err, results.ErrAnotherModel) {
 		return &cli.UsageError{Message: err.Error(), Hints: hints}
 	}
-	return &cli.HintedError{Err: err, Hints: hints}
+	return &cli.HintedError{Err: cli.Unwritable(err), Hints: hints}
 }
 
 // print prints a result, which is in the folder dir.
@@ -210,7 +219,7 @@ func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.
 	}
 	for i := range res.Tensors {
 		if ts := &res.Tensors[i]; ts.Status == engine.Refused {
-			t.Warn("%s: tensor %q refused: %s", ts.File, ts.Name, cli.OneLine(ts.Reason))
+			t.Warn("%s: tensor %q refused: %s", checkpoint.Printable(ts.File), ts.Name, ts.Reason)
 		}
 	}
 	if res.Interrupted {

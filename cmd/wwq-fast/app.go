@@ -19,18 +19,26 @@ import (
 
 // run is the whole program: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signals(stderr)
+	ignoreSignals()
+	out, messages := cli.NewOutput(stdout), cli.NewMessages(stderr)
+	ctx, stop := signals(messages)
 	defer stop()
-	app := newApp(stdout, stderr)
+	app := newApp(out, messages)
 	args, err := arrange(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
-	if errors.Is(err, syscall.EPIPE) {
-		return cli.OK // the reader of our output has seen enough
+	code := cli.Code(err)
+	cli.Report(messages, err)
+	// A result that could not be printed is a failure, also if a function ignored the
+	// error.
+	if failed := out.Err(); failed != nil && !errors.Is(err, failed) {
+		cli.Report(messages, failed)
+		if code != cli.Interrupted && code != cli.Terminated {
+			code = cli.Code(failed)
+		}
 	}
-	cli.Report(stderr, err)
-	return cli.Code(err)
+	return code
 }
 
 // signals returns a context that the first SIGINT or SIGTERM cancels: the layers in
@@ -66,16 +74,19 @@ func newApp(stdout, stderr io.Writer) *ucli.App {
 		Description: `MODEL is a .safetensors file, a folder with an index or with shards, or the id or address
 of a model in the local Hugging Face cache (org/name, org/name@revision, org/name/folder).
 
+wwq-fast help COMMAND shows what a command does and its flags, wwq-fast version what is
+installed.
+
 Examples:
   wwq-fast analyze examples/gosrc-lm
   wwq-fast analyze Qwen/Qwen2.5-0.5B --quantizations fp16,4bit,4bit-asym -o out
   wwq-fast quantize examples/gosrc-lm --bits 4 -o gosrc-lm-4bit
 
 Exit codes: 0 complete, 1 failed, 3 finished but some tensors were refused, 64 wrong
-command line, 65 bad model, 75 disk full or I/O error, 130 and 143 interrupted.`,
+command line, 65 bad model, 75 disk full, I/O error or a folder that cannot be written, 130 and
+143 interrupted.`,
 		Version:         engine.Version,
 		HideHelpCommand: true,
-		Suggest:         true,
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		// Errors come back from Run; nothing below may end the process.
@@ -86,12 +97,7 @@ command line, 65 bad model, 75 disk full or I/O error, 130 and 143 interrupted.`
 			if c.NArg() == 0 {
 				return ucli.ShowAppHelp(c)
 			}
-			err := &cli.UsageError{Message: fmt.Sprintf("no command %q", c.Args().First())}
-			err.Hints = []string{"wwq-fast --help lists the commands"}
-			if s := ucli.SuggestCommand(c.App.Commands, c.Args().First()); s != "" && c.Args().First() != "help" {
-				err.Hints = []string{s}
-			}
-			return err
+			return noCommand(c.App, c.Args().First())
 		},
 		Commands: []*ucli.Command{
 			analyzeCommand(), describeCommand(), quantizeCommand(), validateCommand(), compareCommand(), benchCommand(), envCommand(),
@@ -112,17 +118,63 @@ func commonFlags() []ucli.Flag {
 	}
 }
 
-func usageError(c *ucli.Context, err error, _ bool) error {
-	where := "wwq-fast"
-	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
-		where += " " + c.Command.Name
+// noCommand is the error about a command that does not exist.
+func noCommand(app *ucli.App, name string) error {
+	names := []string{"help", "version"}
+	for _, c := range app.Commands {
+		names = append(names, c.Name)
 	}
-	return &cli.UsageError{Message: err.Error(), Hints: []string{where + " --help lists the flags"}}
+	hint := "wwq-fast --help lists the commands"
+	if near := cli.Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return &cli.UsageError{Message: fmt.Sprintf("no command %q", name), Hints: []string{hint}}
+}
+
+// usageError is the error about flags that cannot be read.
+func usageError(c *ucli.Context, err error, _ bool) error {
+	where, flags := "wwq-fast", c.App.Flags
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
+		where, flags = where+" "+c.Command.Name, c.Command.Flags
+	}
+	hints := []string{where + " --help lists the flags"}
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		name = strings.TrimLeft(name, "-")
+		if near := cli.Nearest(name, namesOf(flags)); near != "" {
+			hints = []string{fmt.Sprintf("did you mean --%s?", near)}
+		} else if others := commandsWith(c.App, name); len(others) > 0 {
+			hints = append(hints, fmt.Sprintf("--%s is a flag of %s", name, strings.Join(others, ", ")))
+		}
+	}
+	return &cli.UsageError{Message: err.Error(), Hints: hints}
+}
+
+// namesOf returns all names of flags.
+func namesOf(flags []ucli.Flag) []string {
+	var names []string
+	for _, f := range flags {
+		names = append(names, f.Names()...)
+	}
+	return names
+}
+
+// commandsWith returns the commands that have a flag.
+func commandsWith(app *ucli.App, flag string) []string {
+	var names []string
+	for _, c := range app.Commands {
+		if slices.Contains(namesOf(c.Flags), flag) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // arrange puts the flags of the command in args before its other arguments. A wish
-// for help stands for all of them.
+// for help stands for all of them. The words help and version stand for the flags.
 func arrange(app *ucli.App, args []string) ([]string, error) {
+	if len(args) > 1 && (args[1] == "help" || args[1] == "version") {
+		return inWords(app, args)
+	}
 	for i := 1; i < len(args); i++ {
 		if strings.HasPrefix(args[i], "-") {
 			continue
@@ -141,6 +193,27 @@ func arrange(app *ucli.App, args []string) ([]string, error) {
 		break
 	}
 	return args, nil
+}
+
+// inWords returns the flags for help and version in the place of these words.
+func inWords(app *ucli.App, args []string) ([]string, error) {
+	program, word, rest := args[0], args[1], args[2:]
+	wishes := func(arg string) bool { return arg == "--help" || arg == "-h" }
+	switch {
+	case word == "version" && len(rest) == 0:
+		return []string{program, "--version"}, nil
+	case len(rest) == 0 || slices.ContainsFunc(rest, wishes):
+		return []string{program, "--help"}, nil
+	case word == "version":
+		return nil, cli.Usagef("version takes no arguments: %q", rest)
+	case len(rest) > 1:
+		return nil, cli.Usagef("help takes one command, not %d: %q", len(rest), rest)
+	case rest[0] == "help" || rest[0] == "version":
+		return []string{program, "--help"}, nil
+	case app.Command(rest[0]) == nil:
+		return nil, noCommand(app, rest[0])
+	}
+	return []string{program, rest[0], "--help"}, nil
 }
 
 // terminal returns where a command writes.

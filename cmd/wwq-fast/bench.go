@@ -32,8 +32,8 @@ Examples:
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "suite", Value: strings.Join(bench.Names(), ","), Usage: "comma-separated `LIST` of suites", Category: "selection"},
 			&ucli.BoolFlag{Name: "full", Usage: "larger matrices and models: about an hour", Category: "selection"},
-			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Usage: "`NUMBER` of threads of each BLAS call, and of each whole analysis (default: 1, and all cores)", Category: "computation"},
-			&ucli.IntFlag{Name: "rounds", Usage: "least `NUMBER` of runs of each variant (default: 5; 15 for quantize with --full, 3 for whole)", Category: "computation"},
+			&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, DefaultText: "1, and all cores", Usage: "`NUMBER` of threads of each BLAS call, and of each whole analysis", Category: "computation"},
+			&ucli.IntFlag{Name: "rounds", DefaultText: "5; 15 for quantize with --full, 3 for whole", Usage: "least `NUMBER` of runs of each variant", Category: "computation"},
 			&ucli.IntFlag{Name: "hidden", Value: model.Hidden, Usage: "`WIDTH` of the synthetic model", Category: "model"},
 			&ucli.IntFlag{Name: "kv", Value: model.KV, Usage: "`WIDTH` of its keys and values", Category: "model"},
 			&ucli.IntFlag{Name: "mlp", Value: model.MLP, Usage: "`WIDTH` of its feed-forward layers", Category: "model"},
@@ -53,6 +53,9 @@ func benchmark(c *ucli.Context) error {
 	if c.NArg() > 0 {
 		return cli.Usagef("bench takes no arguments: %q", c.Args().Slice())
 	}
+	if err := checkLeastSpace(); err != nil {
+		return err
+	}
 	cfg, err := benchConfig(c)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func benchmark(c *ucli.Context) error {
 		return err
 	}
 	if dir := c.String("export"); dir != "" {
-		return bench.Export(c.Context, dir, cfg)
+		return cli.Unwritable(bench.Export(c.Context, dir, cfg))
 	}
 	cfg.EachTiming(func(timing *bench.Timing) {
 		timing.Progress = func(suite string, done, total int, _ string) {

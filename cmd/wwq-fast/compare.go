@@ -27,7 +27,11 @@ func compareCommand() *ucli.Command {
 		Usage:     "make the tables, the report and the pictures of a run again from its rows",
 		ArgsUsage: "[flags] RESULTS",
 		Description: `Reads run.json and the rows that it names, which hold every number of the run, and
-writes the tables, the report and the pictures as analyze does.`,
+writes the tables, the report and the pictures as analyze does.
+
+Examples:
+  wwq-fast compare results
+  wwq-fast compare results --compat weightwatcher --no-plots`,
 		Flags:  append(flagsOf(&x.compatFlag, &x.baselineFlag), x.outputFlags.flags()...),
 		Action: x.run,
 	}
@@ -66,7 +70,7 @@ func (x *comparison) run(c *ucli.Context) error {
 		summaries, err = report.Render(res, opts, add)
 		return err
 	}); err != nil {
-		return err
+		return cli.Unwritable(err)
 	}
 	if x.json {
 		err = printSummariesJSON(t.Out, summaries)

@@ -5,11 +5,11 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 
@@ -30,10 +30,14 @@ func (d *description) groups() []flagGroup {
 func describeCommand() *ucli.Command {
 	d := &description{}
 	return &ucli.Command{
-		Name:        "describe",
-		Usage:       "list every tensor of a model and what would be done with it",
-		ArgsUsage:   "[flags] MODEL",
-		Description: `Reads headers only.`,
+		Name:      "describe",
+		Usage:     "list every tensor of a model and what would be done with it",
+		ArgsUsage: "[flags] MODEL",
+		Description: `Reads headers only.
+
+Examples:
+  wwq-fast describe examples/gosrc-lm
+  wwq-fast describe examples/gosrc-lm --layers '*mlp*' --json`,
 		Flags: append(flagsOf(d.groups()...),
 			&ucli.BoolFlag{Name: "json", Destination: &d.json, Usage: "JSON Lines instead of a table", Category: "output"}),
 		Action: d.run,
@@ -57,15 +61,24 @@ func (d *description) run(c *ucli.Context) error {
 	if d.json {
 		return printPlanJSON(t.Out, plan)
 	}
-	w := newTable(t)
-	w.AppendHeader(table.Row{"tensor", "dtype", "shape", "kind", "N", "M", "eigenvalues", "status"})
+	w := t.NewTable(
+		cli.Column{Head: "tensor", Long: true},
+		cli.Column{Head: "dtype", Spare: 2},
+		cli.Column{Head: "shape", Spare: 1},
+		cli.Column{Head: "kind", Spare: 4},
+		cli.Column{Head: "N", Right: true, Spare: 5},
+		cli.Column{Head: "M", Right: true, Spare: 5},
+		cli.Column{Head: "eigenvalues", Right: true, Spare: 3},
+		cli.Column{Head: "status", Long: true},
+	)
+	w.Listing = true
 	layers := 0
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		shape := strings.Trim(strings.ReplaceAll(fmt.Sprint(ts.Shape), " ", "x"), "[]")
-		row := table.Row{cli.OneLine(ts.Name), ts.StoredType(), shape, ts.Kind}
+		row := []any{checkpoint.Printable(ts.Name), cli.OneLine(ts.StoredType()), shape, ts.Kind}
 		if ts.Status != engine.Planned {
-			w.AppendRow(append(row, "", "", "", "skipped: "+cli.OneLine(ts.Reason)))
+			w.Row(append(row, "", "", "", "skipped: "+cli.OneLine(ts.Reason))...)
 			continue
 		}
 		l := &ts.Layers[0]
@@ -76,7 +89,7 @@ func (d *description) run(c *ucli.Context) error {
 		if n := len(ts.Layers); n > 1 {
 			status += fmt.Sprintf(" as %d layers", n)
 		}
-		w.AppendRow(append(row, l.N(), l.M(), l.NumEvals(), status))
+		w.Row(append(row, l.N(), l.M(), l.NumEvals(), status)...)
 		layers += len(ts.Layers)
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
@@ -86,7 +99,7 @@ func (d *description) run(c *ucli.Context) error {
 		t.Warn("%s", cli.OneLine(left))
 	}
 	threads := runtime.GOMAXPROCS(0)
-	_, err = fmt.Fprintf(t.Out, "%d tensors, %d layers to analyse; about %s of memory on %d threads, %s on one\n",
-		len(plan.Tensors), layers, mem.Text(plan.PeakBytes(threads)), threads, mem.Text(plan.PeakBytes(1)))
+	_, err = fmt.Fprintln(t.Out, t.Wrap(fmt.Sprintf("%d tensors, %d layers to analyse; about %s of memory on %d threads, %s on one",
+		len(plan.Tensors), layers, mem.Text(plan.PeakBytes(threads)), threads, mem.Text(plan.PeakBytes(1)))))
 	return err
 }

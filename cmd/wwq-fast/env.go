@@ -17,7 +17,12 @@ func envCommand() *ucli.Command {
 		Name:      "env",
 		Usage:     "show versions, backends, kernels, threads and instruction sets",
 		ArgsUsage: "[flags]",
-		Flags:     []ucli.Flag{&ucli.BoolFlag{Name: "json", Usage: "one JSON object", Category: "output"}},
+		Description: `Reports of speed and of errors should come with it.
+
+Examples:
+  wwq-fast env
+  wwq-fast env --json`,
+		Flags: []ucli.Flag{&ucli.BoolFlag{Name: "json", Usage: "one JSON object", Category: "output"}},
 		Action: func(c *ucli.Context) error {
 			t, err := terminal(c)
 			if err != nil {
@@ -31,7 +36,7 @@ func envCommand() *ucli.Command {
 			}
 			e := engine.Env()
 			if c.Bool("json") {
-				enc := json.NewEncoder(t.Out)
+				enc := json.NewEncoder(escapingWriter{t.Out})
 				enc.SetIndent("", "  ")
 				return enc.Encode(e)
 			}

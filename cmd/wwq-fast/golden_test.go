@@ -78,7 +78,7 @@ var volatile = []struct {
 	with    string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}`), "TIME"},
-	{regexp.MustCompile(`; [0-9.]+ s on \d+ threads, eigenvalues by .*`), "; T s on N threads, eigenvalues by E"},
+	{regexp.MustCompile(`(?m)^[0-9.]+ s on \d+ threads, eigenvalues by .*`), "T s on N threads, eigenvalues by E"},
 	{regexp.MustCompile(`"wall_seconds":[0-9.e-]+`), `"wall_seconds":T`},
 	// run.json
 	{regexp.MustCompile(`(?s)"environment": \{.*?\n \},`), `"environment": {E},`},

@@ -58,6 +58,9 @@ func begin(c *ucli.Context, groups ...flagGroup) (t *cli.Terminal, model string,
 	if model, err = oneArgument(c, "model"); err != nil {
 		return nil, "", o, err
 	}
+	if err = checkLeastSpace(); err != nil {
+		return nil, "", o, err
+	}
 	o, err = optionsOf(groups...)
 	return t, model, o, err
 }
@@ -138,7 +141,7 @@ type modelFlags struct{ revision string }
 
 func (f *modelFlags) flags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "revision", Destination: &f.revision, Usage: "`REVISION` of a model id: branch, tag, commit or its beginning (default: main)", Category: "model"},
+		&ucli.StringFlag{Name: "revision", Destination: &f.revision, DefaultText: "main", Usage: "`REVISION` of a model id: branch, tag, commit or its beginning", Category: "model"},
 	}
 }
 
@@ -162,23 +165,23 @@ func (f *modelFlags) open(t *cli.Terminal, arg string) (checkpoint.Source, error
 }
 
 // levelFlags choose the levels.
-type levelFlags struct{ quantizations string }
+type levelFlags struct{ quantizations ucli.StringSlice }
 
 func (f *levelFlags) flags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "quantizations", Aliases: []string{"q"}, Destination: &f.quantizations, DefaultText: engine.DefaultLevels + ", after stored if some weights are not float16",
-			Usage: "`LEVELS`: stored, fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on", Category: "quantization"},
+		&ucli.StringSliceFlag{Name: "quantizations", Aliases: []string{"q"}, Destination: &f.quantizations, DefaultText: engine.DefaultLevels + ", after stored if some weights are not float16",
+			Usage: "`LEVELS`: stored, fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on, with commas between them; may be given again", Category: "quantization"},
 	}
 }
 
 // given reports whether levels were named.
-func (f *levelFlags) given() bool { return f.quantizations != "" }
+func (f *levelFlags) given() bool { return len(f.quantizations.Value()) > 0 }
 
 func (f *levelFlags) apply(o *engine.Options) (err error) {
 	if !f.given() {
 		return nil
 	}
-	if o.Levels, err = quant.ParseList(f.quantizations); err != nil {
+	if o.Levels, err = quant.ParseList(strings.Join(f.quantizations.Value(), ",")); err != nil {
 		return cli.Usagef("--quantizations: %v", err)
 	}
 	return nil
@@ -284,10 +287,10 @@ type computeFlags struct {
 func (f *computeFlags) flags() []ucli.Flag {
 	const category = "computation"
 	return []ucli.Flag{
-		&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Destination: &f.threads, Usage: "`NUMBER` of cores to use (default: all); results do not depend on it", Category: category},
-		&ucli.StringFlag{Name: "backend", Destination: &f.backend, Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: category},
+		&ucli.IntFlag{Name: "threads", Aliases: []string{"t"}, Destination: &f.threads, DefaultText: "all cores", Usage: "`NUMBER` of cores to use; results do not depend on it", Category: category},
+		&ucli.StringFlag{Name: "backend", Destination: &f.backend, DefaultText: engine.Env().LAPACK, Usage: "`NAME` of the eigenvalue backend; wwq-fast env lists them", Category: category},
 		&ucli.BoolFlag{Name: "reproducible", Destination: &f.reproducible, Usage: "the same bytes in all tables on every x86-64 processor with AVX2, at some cost on newer ones", Category: category},
-		&ucli.StringFlag{Name: "memory", Destination: &f.memory, Usage: "most memory to take, such as `SIZE` 24G (default: 80 % of what is free)", Category: category},
+		&ucli.StringFlag{Name: "memory", Destination: &f.memory, DefaultText: "80 % of what is free", Usage: "most memory to take, a `SIZE` such as 24G", Category: category},
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 	"maps"
 	"math"
 	"runtime"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
@@ -19,55 +19,56 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
-func newTable(t *cli.Terminal) table.Writer {
-	w := table.NewWriter()
-	style := table.StyleLight
-	style.Format.Header = text.FormatDefault
-	style.Options.DrawBorder = false
-	style.Options.SeparateColumns = false
-	if t.Color {
-		style.Color.Header = text.Colors{text.Bold}
-	}
-	w.SetStyle(style)
-	return w
-}
-
-// printComparison prints one line a level, and one on the run.
+// printComparison prints one line a level, and two on the run.
 func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Result) error {
 	if res.Interrupted {
-		if _, err := fmt.Fprintln(t.Out, report.Interrupted); err != nil {
+		if _, err := fmt.Fprintln(t.Out, t.Wrap(report.Interrupted)); err != nil {
 			return err
 		}
 	}
-	w := newTable(t)
-	w.AppendHeader(table.Row{"level", "layers", "failed", "mean α", "std", "median", "min", "max", "change", "med. change", "xmin?", "α<2", "2–6", "α>6", "α̂", "corr.", "rank corr."})
-	var right []table.ColumnConfig
-	for i := 2; i <= 17; i++ {
-		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	w.SetColumnConfigs(right)
+	w := t.NewTable(
+		cli.Column{Head: "level"},
+		cli.Column{Head: "layers", Right: true, Spare: 1},
+		cli.Column{Head: "failed", Right: true, Spare: 2},
+		cli.Column{Head: "mean α", Right: true},
+		cli.Column{Head: "std", Right: true, Spare: 5},
+		cli.Column{Head: "median", Right: true},
+		cli.Column{Head: "min", Right: true, Spare: 6},
+		cli.Column{Head: "max", Right: true, Spare: 6},
+		cli.Column{Head: "change", Right: true},
+		cli.Column{Head: "med. change", Right: true, Spare: 4},
+		cli.Column{Head: "xmin?", Right: true, Spare: 5},
+		cli.Column{Head: "α<2", Right: true, Spare: 3},
+		cli.Column{Head: "2–6", Right: true, Spare: 3},
+		cli.Column{Head: "α>6", Right: true, Spare: 3},
+		cli.Column{Head: "α̂", Right: true, Spare: 10},
+		cli.Column{Head: "corr.", Right: true, Spare: 8},
+		cli.Column{Head: "rank corr.", Right: true, Spare: 9},
+	)
 	for i := range summaries {
 		s := &summaries[i]
 		change, median := "–", "–"
 		if i != res.Baseline() {
 			change, median = changeCell(s.MeanChange), changeCell(s.MedianChange)
 		}
-		w.AppendRow(table.Row{
+		w.Row(
 			s.Level.Name(), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
 			change, median, s.Undetermined, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
-		})
+		)
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
 		return err
 	}
 	for _, remark := range report.Remarks(res, summaries) {
-		if _, err := fmt.Fprintln(t.Out, cli.OneLine(remark)); err != nil {
+		if _, err := fmt.Fprintln(t.Out, t.Wrap(cli.OneLine(remark))); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(t.Out, "%d tensors: %d analysed, %d refused, %d skipped; %.2f s on %d threads, eigenvalues by %s%s\n",
-		len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped),
-		res.Elapsed.Seconds(), res.Threads, cli.OneLine(res.Env.LAPACK), cli.OneLine(kernels(&res.Env)))
+	_, err := fmt.Fprintf(t.Out, "%s\n%s\n",
+		t.Wrap(fmt.Sprintf("%d tensors: %d analysed, %d refused, %d skipped",
+			len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped))),
+		t.Wrap(fmt.Sprintf("%.2f s on %d threads, eigenvalues by %s%s",
+			res.Elapsed.Seconds(), res.Threads, cli.OneLine(res.Env.LAPACK), cli.OneLine(kernels(&res.Env)))))
 	return err
 }
 
@@ -104,9 +105,33 @@ type jsonLines struct {
 }
 
 func newJSONLines(w io.Writer) *jsonLines {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(escapingWriter{w})
 	enc.SetEscapeHTML(false)
 	return &jsonLines{enc: enc}
+}
+
+// An escapingWriter writes JSON in which characters that are not printable are escaped:
+// JSON asks for that below U+0020 only, but others, too, control a terminal or change the
+// order of text. What is written at once must end with a whole character.
+type escapingWriter struct{ w io.Writer }
+
+func (e escapingWriter) Write(p []byte) (int, error) {
+	var b []byte
+	for _, r := range string(p) {
+		switch {
+		case r < 0x7f || unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	if _, err := e.w.Write(b); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (j *jsonLines) line(kind string, fields map[string]any) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -35,7 +36,11 @@ func quantizeCommand() *ucli.Command {
 		Description: `The copy holds floating-point weights, in shards as the source; everything that is
 not quantized is copied byte for byte, and so are configuration, tokenizer and code of
 a folder. The metadata say the level and the source. OUT is a folder, or a .safetensors
-file if the source is one file.`,
+file if the source is one file.
+
+Examples:
+  wwq-fast quantize examples/gosrc-lm --bits 4 -o gosrc-lm-4bit
+  wwq-fast quantize model.safetensors --bits 8bit-asym --dequant-dtype f32 -o 8bit.safetensors`,
 		Flags: append(flagsOf(q.groups()...),
 			&ucli.StringFlag{Name: "bits", Aliases: []string{"b"}, Destination: &q.bits, Usage: "the `LEVEL`: 2 to 16, 4bit-asym, fp16", Category: "quantization"},
 			&ucli.StringFlag{Name: "output", Aliases: []string{"o"}, Destination: &q.out, Usage: "`OUT`, the folder or file to write", Category: "output"},
@@ -65,11 +70,13 @@ func (q *quantization) run(c *ucli.Context) error {
 	}
 	defer src.Close()
 	sum, err := engine.Quantize(c.Context, src, q.out, level, opts, q.overwrite)
-	switch {
+	switch file := (*checkpoint.FileError)(nil); {
 	case errors.Is(err, fs.ErrExist):
 		return &cli.UsageError{Message: err.Error(), Hints: []string{"--overwrite replaces it"}}
 	case errors.Is(err, checkpoint.ErrOutput):
 		return &cli.UsageError{Message: err.Error(), Hints: []string{"name another folder with --output"}}
+	case err != nil && (!errors.As(err, &file) || strings.HasPrefix(file.File, q.out)):
+		return cli.Unwritable(err) // files that are read are named below the model
 	case err != nil:
 		return err
 	}

@@ -4,13 +4,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,9 +28,12 @@ func TestMain(m *testing.M) {
 // TestScripts runs the stories in testdata/script. Besides the usual commands
 // they have
 //
-//	model KIND PATH    write a small model or a hostile file
-//	code N             the last exec ended with exit code N
-//	fifo PATH          make a named pipe
+//	model KIND PATH                    write a small model or a hostile file
+//	code N COMMAND                     run a command, which ends with exit code N
+//	fifo PATH                          make a named pipe
+//	terminal COLUMNS[:RESIZED] COMMAND run a command on a terminal, see onTerminal
+//
+// The last two are of systems of the family of Unix.
 func TestScripts(t *testing.T) {
 	sample, err := filepath.Abs("../../examples/gosrc-lm")
 	if err != nil {
@@ -55,16 +58,19 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: withSystem(map[string]func(*testscript.TestScript, bool, []string){
 			"model": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[1]), makeModel(ts, args[0]), 0o644))
 			},
-			"fifo": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o644))
-			},
 			"code": exitCode,
-		},
+		}),
 	})
+}
+
+// withSystem adds the commands of this kind of system.
+func withSystem(commands map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+	maps.Copy(commands, systemCommands)
+	return commands
 }
 
 // exitCode runs a command and compares its exit code: code N COMMAND ARGS.
@@ -128,6 +134,10 @@ func makeModel(ts *testscript.TestScript, kind string) []byte {
 		bad.data = good.data
 	case "escape":
 		bad.name = "b\x1b[31m\n=1.weight"
+	case "bidi":
+		bad.name = "=b\u202egpj.\u2066x\u2069\u200b\u009b31m\u061c.weight"
+		bad.data[77] = float32(math.NaN())
+		good.name = "a\u202e\u200f\x1b[2J\x07.weight"
 	case "conv":
 		bad = entry{"conv.weight", []int{16, 8, 3, 3}, weights(5, 16*8*9)}
 	case "experts":

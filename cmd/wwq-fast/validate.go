@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
@@ -34,7 +33,11 @@ func validateCommand() *ucli.Command {
 		Description: `For each level: no more values than it has, no error above half a step, and every
 weight as the definition of the level has it. A note says where errors are not spread
 evenly over a step (root mean square 1/sqrt(12) = 0.289 steps), as those of weights on a
-grid, with heavy tails, or few, are. Without MODEL, on synthetic weights.`,
+grid, with heavy tails, or few, are. Without MODEL, on synthetic weights.
+
+Examples:
+  wwq-fast validate
+  wwq-fast validate examples/gosrc-lm -q 8bit,4bit-asym`,
 		Flags:  flagsOf(v.groups()...),
 		Action: v.run,
 	}
@@ -43,6 +46,9 @@ grid, with heavy tails, or few, are. Without MODEL, on synthetic weights.`,
 func (v *validation) run(c *ucli.Context) error {
 	t, err := terminal(c)
 	if err != nil {
+		return err
+	}
+	if err := checkLeastSpace(); err != nil {
 		return err
 	}
 	opts, err := optionsOf(v.groups()...)
@@ -70,8 +76,18 @@ func (v *validation) run(c *ucli.Context) error {
 			Hints: []string{"wwq-fast describe lists every tensor with the reason"},
 		}
 	}
-	w := newTable(t)
-	w.AppendHeader(table.Row{"tensor", "level", "values", "of", "step", "max error / step", "rms error / step", "SNR dB", "verdict"})
+	w := t.NewTable(
+		cli.Column{Head: "tensor", Long: true},
+		cli.Column{Head: "level"},
+		cli.Column{Head: "values", Right: true, Spare: 4},
+		cli.Column{Head: "of", Right: true, Spare: 4},
+		cli.Column{Head: "step", Right: true, Spare: 5},
+		cli.Column{Head: "max error / step", Right: true, Spare: 2},
+		cli.Column{Head: "rms error / step", Right: true, Spare: 1},
+		cli.Column{Head: "SNR dB", Right: true, Spare: 3},
+		cli.Column{Head: "verdict", Long: true},
+	)
+	w.Listing = true
 	failed, refused := 0, 0
 	for i := range checks {
 		k := &checks[i]
@@ -87,10 +103,10 @@ func (v *validation) run(c *ucli.Context) error {
 			verdict = "FAIL: " + strings.Join(k.Failures, "; ")
 			failed++
 		}
-		w.AppendRow(table.Row{
-			cli.OneLine(k.Tensor), k.Level.Name(), k.Errors.Unique, k.Values, numberCell("%.6g", k.Scale),
+		w.Row(
+			checkpoint.Printable(k.Tensor), k.Level.Name(), k.Errors.Unique, k.Values, numberCell("%.6g", k.Scale),
 			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", k.Errors.SNR), verdict,
-		})
+		)
 	}
 	if _, err := fmt.Fprintf(t.Out, "%s\n%d checks, %d failed, %d refused\n", w.Render(), len(checks), failed, refused); err != nil {
 		return err

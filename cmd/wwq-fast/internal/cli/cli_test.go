@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -52,6 +51,8 @@ func TestFlagsFirst(t *testing.T) {
 		"M -- --json":             "-- M --json",
 		"--output - M":            "--output - -- M",
 		"-":                       "-- -",
+		"-o a M --output b":       "-o a -o b -- M",
+		"--output=a M -o=b -o c":  "--output=a --output=b --output c -- M",
 		"M --unknown x":           "--unknown -- M x",
 	} {
 		if got, err := FlagsFirst(strings.Fields(in), flags); err != nil || !slices.Equal(got, strings.Fields(want)) {
@@ -75,24 +76,5 @@ func TestReport(t *testing.T) {
 	}
 	if b.Len() > 0 {
 		t.Errorf("silent endings printed %q", b.String())
-	}
-}
-
-// TestProgressLines: without a terminal there is a line a minute, with the time
-// left.
-func TestProgressLines(t *testing.T) {
-	var b bytes.Buffer
-	term := NewTerminal(&b, &b, "auto")
-	p := term.NewProgress("x")
-	p.Update(1, 10, 0.1, "a")
-	if b.Len() > 0 {
-		t.Errorf("printed at once: %q", b.String())
-	}
-	p.spoken = p.spoken.Add(-2 * lineEvery)
-	p.started = time.Now().Add(-time.Minute)
-	p.Update(5, 10, 0.5, "b")
-	p.Stop()
-	if got := b.String(); !strings.Contains(got, "5 of 10 layer-levels, 50 % of the work, 1m0s left") {
-		t.Errorf("printed %q", got)
 	}
 }

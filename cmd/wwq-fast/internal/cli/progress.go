@@ -2,92 +2,201 @@ package cli
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// A Progress shows how far a run is: a bar with the time left on a terminal, a
-// line a minute elsewhere, nothing if quiet.
+// A Progress shows how far a run is: one line that is drawn again and again on a
+// terminal, a line now and then elsewhere, nothing if quiet.
 type Progress struct {
 	term    *Terminal
-	bar     progress.Writer
-	tracker *progress.Tracker
 	started time.Time
-	spoken  time.Time
+	quit    chan struct{} // nil if nothing is shown
+	ended   chan struct{}
+
+	mu    sync.Mutex
+	state state
 }
 
-// steps is the resolution of the bar: the share of the work, not the count of
-// layers, whose costs differ.
-const steps = 1000
+// A state is how far a run is.
+type state struct {
+	done, total int
+	share       float64 // of the work: layers differ in what they cost
+	what        string  // was finished last
+}
 
-// lineEvery is how often a run that has no terminal says where it is.
-const lineEvery = time.Minute
+const (
+	// drawEvery is how often the line is drawn if it has changed.
+	drawEvery = 100 * time.Millisecond
+	// lineEvery is how often a run that has no terminal says where it is.
+	lineEvery = 30 * time.Second
+)
 
-// NewProgress starts showing a run of the given name.
-func (t *Terminal) NewProgress(name string) *Progress {
-	p := &Progress{term: t, started: time.Now(), spoken: time.Now()}
-	if t.Quiet || !t.progress {
+// NewProgress starts showing a run.
+func (t *Terminal) NewProgress() *Progress { return t.newProgress(drawEvery, lineEvery) }
+
+// newProgress is NewProgress with the times as parameters, for tests.
+func (t *Terminal) newProgress(drawEvery, lineEvery time.Duration) *Progress {
+	p := &Progress{term: t, started: time.Now()}
+	if t.Quiet {
 		return p
 	}
-	p.bar = progress.NewWriter()
-	p.bar.SetOutputWriter(t.Err)
-	p.bar.SetAutoStop(false)
-	p.bar.SetUpdateFrequency(100 * time.Millisecond)
-	p.bar.SetTrackerLength(30)
-	p.bar.SetMessageLength(44)
-	p.bar.SetTrackerPosition(progress.PositionRight)
-	p.bar.Style().Visibility.Value = false
-	p.bar.Style().Visibility.ETA = true
-	p.bar.Style().Visibility.Speed = false
-	p.bar.Style().Options.TimeInProgressPrecision = time.Second
-	p.bar.Style().Options.TimeDonePrecision = time.Second
-	if t.Color {
-		p.bar.Style().Colors = progress.StyleColorsExample
+	p.quit, p.ended = make(chan struct{}), make(chan struct{})
+	if t.progress {
+		go p.repeat(drawEvery, p.drawer())
+	} else {
+		go p.repeat(lineEvery, p.speak)
 	}
-	p.tracker = &progress.Tracker{Message: name, Total: steps}
-	p.bar.AppendTracker(p.tracker)
-	go p.bar.Render()
 	return p
 }
 
-// Update shows the state: done of total parts, a share of the work, and what was
+// Update says how far the run is: done of total parts, a share of the work, and what was
 // last finished.
 func (p *Progress) Update(done, total int, share float64, what string) {
-	if p.bar != nil {
-		p.tracker.UpdateMessage(fmt.Sprintf("%d/%d %s", done, total, shorten(OneLine(what), 30)))
-		p.tracker.SetValue(int64(share * steps))
-		return
-	}
-	if p.term.Quiet || time.Since(p.spoken) < lineEvery {
-		return
-	}
-	p.spoken = time.Now()
-	left := "unknown"
-	if share > 0 {
-		left = time.Duration(float64(time.Since(p.started)) * (1 - share) / share).Round(time.Second).String()
-	}
-	p.term.Note("%d of %d layer-levels, %.0f %% of the work, %s left", done, total, 100*share, left)
+	p.mu.Lock()
+	p.state = state{done, total, share, what}
+	p.mu.Unlock()
 }
 
-// Stop ends the show.
+// Stop ends the show. The line on the terminal is erased: what became of the run is said
+// by what is printed next.
 func (p *Progress) Stop() {
-	if p.bar == nil {
+	if p.quit == nil {
 		return
 	}
-	p.tracker.MarkAsDone()
-	// Stop only asks; the last frame must be out before anything else is printed.
-	p.bar.Stop()
-	for p.bar.IsRenderInProgress() {
-		time.Sleep(5 * time.Millisecond)
+	close(p.quit)
+	<-p.ended
+	p.quit = nil
+	if p.term.progress {
+		p.term.messages.Erase()
 	}
 }
 
-// shorten keeps the end of s, which tells layers apart.
-func shorten(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
+// repeat calls show at every tick, until the end.
+func (p *Progress) repeat(every time.Duration, show func(state)) {
+	defer close(p.ended)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-ticker.C:
+			p.mu.Lock()
+			s := p.state
+			p.mu.Unlock()
+			show(s)
+		}
+	}
+}
+
+// drawer returns a function that draws the line if it has changed. The width of the
+// terminal is asked each time.
+func (p *Progress) drawer() func(state) {
+	drawn := ""
+	return func(s state) {
+		// A line as wide as the terminal would wrap on some.
+		line := s.line(width(p.term.Err)-1, p.left(s), p.term.Color)
+		if line != drawn || !p.term.messages.shows() {
+			p.term.messages.Show(line)
+			drawn = line
+		}
+	}
+}
+
+func (p *Progress) speak(s state) {
+	if s.total == 0 {
+		p.term.Note("reading")
+		return
+	}
+	p.term.Note("%d of %d layer-levels, %.0f %% of the work, %s left", s.done, s.total, percent(s), p.left(s))
+}
+
+// left returns the time that the rest of the run takes if it goes on as before.
+func (p *Progress) left(s state) string {
+	if s.share <= 0 {
+		return "unknown"
+	}
+	return duration(time.Duration(float64(time.Since(p.started)) * (1 - min(s.share, 1)) / s.share))
+}
+
+// percent returns the share of the work, which is 100 at the very end only.
+func percent(s state) float64 {
+	if s.done < s.total {
+		return min(100*s.share, 99)
+	}
+	return min(100*s.share, 100)
+}
+
+// duration formats a duration for people: 45s, 2m05s, 3h20m.
+func duration(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+}
+
+// line returns the state in at most the given number of columns: the percentage and the
+// time left first, then as much of the rest as there is room for.
+func (s state) line(columns int, left string, color bool) string {
+	if s.total == 0 {
+		return clip("reading", columns)
+	}
+	line := fmt.Sprintf("%3.0f %%", percent(s))
+	add := func(part string) {
+		if part != "" && text.StringWidthWithoutEscSequences(line+part)+2 <= columns {
+			line += "  " + part
+		}
+	}
+	add(left + " left")
+	add(fmt.Sprintf("%d of %d", s.done, s.total))
+	const leastName, bar = 12, 20
+	if used := text.StringWidthWithoutEscSequences(line); columns-used >= 2+bar+2+leastName {
+		filled := min(int(s.share*bar), bar)
+		b := strings.Repeat("#", filled) + strings.Repeat("-", bar-filled)
+		if color {
+			b = text.FgGreen.Sprint(b[:filled]) + b[filled:]
+		}
+		add(b)
+	}
+	if room := columns - text.StringWidthWithoutEscSequences(line) - 2; room >= leastName {
+		add(shorten(OneLine(s.what), room))
+	}
+	return clip(line, columns)
+}
+
+// clip returns the beginning of s that fits into the given number of columns.
+func clip(s string, columns int) string {
+	if text.StringWidthWithoutEscSequences(s) <= columns {
 		return s
 	}
-	return "…" + string(r[len(r)-n+1:])
+	n := 0
+	for i, r := range s {
+		if n += text.RuneWidth(r); n > columns {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// shorten keeps the end of s, which tells layers apart, in at most the given number of
+// columns.
+func shorten(s string, columns int) string {
+	if text.StringWidthWithoutEscSequences(s) <= columns {
+		return s
+	}
+	r := []rune(s)
+	n, i := text.RuneWidth('…'), len(r)
+	for i > 0 && n+text.RuneWidth(r[i-1]) <= columns {
+		i--
+		n += text.RuneWidth(r[i])
+	}
+	return "…" + string(r[i:])
 }

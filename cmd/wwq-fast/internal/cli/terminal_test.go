@@ -2,11 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,38 +30,16 @@ func (s *screen) String() string {
 	return s.buf.String()
 }
 
-// TestProgressBar: on a terminal there is a bar with what was finished last, cut at its
-// front, and nothing is drawn after Stop.
-func TestProgressBar(t *testing.T) {
-	for _, color := range []bool{false, true} {
-		var out screen
-		term := &Terminal{Out: &out, Err: &out, Color: color, progress: true}
-		p := term.NewProgress("reading")
-		for !p.bar.IsRenderInProgress() {
-			time.Sleep(time.Millisecond)
-		}
-		p.Update(3, 8, 0.5, "model.\x1b[31m"+strings.Repeat("x", 40)+".up_proj")
-		p.Stop()
-		drawn := out.String()
-		if !strings.Contains(drawn, "3/8 …") || !strings.Contains(drawn, "x.up_proj") || strings.Contains(drawn, "model.") {
-			t.Errorf("drawn %q", drawn)
-		}
-		time.Sleep(5 * time.Millisecond)
-		if again := out.String(); again != drawn {
-			t.Errorf("drawn after the end: %q", again[len(drawn):])
-		}
-	}
-}
-
 // TestQuiet: quiet silences progress and notes, never warnings.
 func TestQuiet(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		var out screen
-		term := &Terminal{Out: &out, Err: &out, Quiet: quiet, progress: true}
+		messages := NewMessages(&out)
+		term := &Terminal{Out: &out, Err: messages, messages: messages, Quiet: quiet, progress: true}
 		if quiet {
-			p := term.NewProgress("reading")
-			p.spoken = p.spoken.Add(-2 * lineEvery)
+			p := term.newProgress(time.Millisecond, time.Millisecond)
 			p.Update(1, 2, 0.5, "a")
+			time.Sleep(5 * time.Millisecond)
 			p.Stop()
 		}
 		term.Note("a note of %d", 1)
@@ -72,18 +51,6 @@ func TestQuiet(t *testing.T) {
 		if out.String() != want {
 			t.Errorf("quiet %v: %q", quiet, out.String())
 		}
-	}
-}
-
-// TestProgressUnknown: without any work done nobody knows how long the rest takes.
-func TestProgressUnknown(t *testing.T) {
-	var out screen
-	p := NewTerminal(&out, &out, "auto").NewProgress("reading")
-	p.spoken = p.spoken.Add(-2 * lineEvery)
-	p.Update(0, 10, 0, "a")
-	p.Update(1, 10, 0.5, "b") // within the same minute
-	if want := "wwq-fast: 0 of 10 layer-levels, 0 % of the work, unknown left\n"; out.String() != want {
-		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }
 
@@ -115,17 +82,64 @@ func TestHintedError(t *testing.T) {
 	}
 }
 
-// TestOneLine: nothing in a message moves the cursor.
+// TestOneLine: nothing in a message moves the cursor, or changes the order or the look of
+// other text.
 func TestOneLine(t *testing.T) {
 	if got := OneLine("a\nb\tc\x00\x7f\u009fé\u00a0d"); got != "a b c???é\u00a0d" {
 		t.Errorf("%q", got)
 	}
+	for _, r := range "\x1b\r\u0085\u009b\u061c\u200b\u200d\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\ufeff\U000e0041" {
+		if got := OneLine("a" + string(r) + "b"); got != "a?b" {
+			t.Errorf("%U stays: %q", r, got)
+		}
+	}
+	if s := "模型 häuser α̂ – …"; OneLine(s) != s {
+		t.Errorf("%q became %q", s, OneLine(s))
+	}
 }
 
 func TestShorten(t *testing.T) {
-	for s, want := range map[string]string{"": "", "äbcd": "äbcd", "äbcdé": "…cdé"} {
+	for s, want := range map[string]string{"": "", "äbcd": "äbcd", "äbcdé": "…cdé", "模型模型": "…型", "模型": "模型"} {
 		if got := shorten(s, 4); got != want {
 			t.Errorf("shorten(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+// TestOutput: a closed pipe is the end of the output and no error; any other error stays.
+func TestOutput(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want int
+	}{{syscall.EPIPE, OK}, {syscall.ENOSPC, Transient}, {errors.New("x"), Transient}} {
+		o := NewOutput(failing{&os.PathError{Op: "write", Path: "/dev/stdout", Err: tc.err}})
+		fmt.Fprint(o, "a")
+		fmt.Fprint(o, "b")
+		if got := Code(o.Err()); got != tc.want {
+			t.Errorf("%v: code %d, want %d", tc.err, got, tc.want)
+		}
+	}
+}
+
+// failing is a writer that fails.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestUnwritable: what the system refuses to write is no failure of the program; other
+// errors are.
+func TestUnwritable(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want int
+	}{
+		{nil, OK}, {errors.New("x"), Failed},
+		{&os.PathError{Op: "mkdir", Path: "x", Err: syscall.EACCES}, Transient},
+		{&os.LinkError{Op: "rename", Old: "x", New: "y", Err: syscall.EROFS}, Transient},
+		{context.Canceled, Interrupted},
+	} {
+		if got := Code(Unwritable(tc.err)); got != tc.want {
+			t.Errorf("%v: code %d, want %d", tc.err, got, tc.want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 func isTransient(err error) bool {
 	for _, e := range []error{
 		syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EMFILE, syscall.ENFILE,
-		syscall.ESTALE, syscall.ETIMEDOUT, syscall.EAGAIN,
+		syscall.EFBIG, syscall.EROFS, syscall.ESTALE, syscall.ETIMEDOUT, syscall.EAGAIN,
 	} {
 		if errors.Is(err, e) {
 			return true
