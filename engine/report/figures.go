@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -20,32 +23,12 @@ const histogramBins = 30
 // at the largest exponent that is no outlier of its level; what lies beyond is
 // counted in the note.
 func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
-	lo, hi := math.Inf(1), math.Inf(-1)
-	for i := range d.levels {
-		s := &d.summaries[i]
-		for _, a := range d.levels[i].alphas() {
-			lo = min(lo, a)
-			if a <= s.Median+6*s.Std {
-				hi = max(hi, a)
-			}
-		}
-	}
-	if lo > hi {
-		lo, hi = 0, 1
-	}
-	lo, hi = min(lo, 1), max(hi, engine.OptimalHigh+0.5)
-	width := (hi - lo) / histogramBins
+	b := d.bins()
 	top := 1.0
 	counts := make([][]float64, len(d.levels))
 	for i := range d.levels {
-		counts[i] = make([]float64, histogramBins)
-		for _, a := range d.levels[i].alphas() {
-			if k := int((a - lo) / width); k >= 0 && a <= hi {
-				k = min(k, histogramBins-1)
-				counts[i][k]++
-				top = max(top, counts[i][k])
-			}
-		}
+		counts[i] = b.count(d.levels[i].alphas())
+		top = max(top, slices.Max(counts[i]))
 	}
 	cols := 2
 	if len(d.levels) > 4 {
@@ -57,7 +40,7 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 	if len(d.levels) == 1 {
 		cols = 1
 	}
-	rows := (len(d.levels) + cols - 1) / cols
+	rows, most := (len(d.levels)+cols-1)/cols, 0
 	panels := make([][]*plot.Plot, rows)
 	for r := range panels {
 		panels[r] = make([]*plot.Plot, cols)
@@ -69,29 +52,110 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 			y = "layers"
 		}
 		p := newPlot(s.Level.Name(), "alpha", y)
+		p.Y.Tick.Marker = niceTicks{whole: true}
 		p.Add(band{vertical: true})
 		beyond := len(d.levels[i].alphas())
 		for _, n := range counts[i] {
 			beyond -= int(n)
 		}
-		h := &plotter.Histogram{Bins: bars(counts[i], lo, width), Width: width, FillColor: levelColor(i, len(d.levels)), LineStyle: stroke(darkGrey, 0.3)}
-		p.Add(h, line{at: s.Mean, vertical: true, style: stroke(darkGrey, 1, 4, 3)})
-		lines := []string{
-			fmt.Sprintf("mean %.2f (dashed), sd %.2f", s.Mean, s.Std),
-			fmt.Sprintf("median %.2f", s.Median),
-			fmt.Sprintf("%d of %d in 2-6 (shaded)", s.Optimal, s.Layers),
-		}
-		if s.Failed > 0 {
-			lines = append(lines, fmt.Sprintf("%d without exponent", s.Failed))
-		}
-		if beyond > 0 {
-			lines = append(lines, fmt.Sprintf("%d beyond the axis, up to %.1f", beyond, s.Max))
-		}
+		h := &plotter.Histogram{Bins: b.bars(counts[i]), Width: b.width, FillColor: d.color(i), LineStyle: stroke(darkGrey, 0.3)}
+		p.Add(h, line{at: s.Mean, vertical: true, top: top * 1.05, style: stroke(darkGrey, 1, 4, 3)})
+		lines := describe(s, beyond)
+		most = max(most, len(lines))
 		p.Add(note{lines})
-		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = lo, hi, 0, top*1.45
+		if b.log {
+			p.X.Label.Text += logSuffix
+			p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks{few: true}
+		}
+		p.X.Min, p.X.Max = b.edge(0), b.edge(histogramBins)
 		panels[i/cols][i%cols] = p
 	}
+	for i := range d.levels {
+		// Above the bars there is room for the longest note; panels are lower the more
+		// rows there are.
+		p := panels[i/cols][i%cols]
+		p.Y.Min, p.Y.Max = 0, top*(1.15+0.07*float64(most*max(rows, 2)))
+	}
 	return panels, nil
+}
+
+// describe returns the lines of text in the histogram of a level.
+func describe(s *stats.Summary, beyond int) []string {
+	lines := []string{
+		fmt.Sprintf("mean %.2f (dashed), sd %.2f", s.Mean, s.Std),
+		fmt.Sprintf("median %.2f", s.Median),
+		fmt.Sprintf("%d of %d in 2-6 (shaded)", s.Optimal, s.Layers),
+	}
+	switch {
+	case math.IsNaN(s.Mean):
+		lines = []string{"no exponent"}
+	case math.IsInf(s.Mean, 0):
+		lines[0] = "mean infinite"
+	case math.IsNaN(s.Std):
+		lines[0] = fmt.Sprintf("mean %.2f (dashed)", s.Mean)
+	}
+	if s.Failed > 0 {
+		lines = append(lines, fmt.Sprintf("%d without exponent", s.Failed))
+	}
+	if beyond > 0 {
+		lines = append(lines, fmt.Sprintf("%d beyond the axis, up to %.1f", beyond, s.Max))
+	}
+	return lines
+}
+
+// bins are the bins of histograms: of equal width, or with logarithmic edges.
+type bins struct {
+	low, width float64 // of logarithms, if log
+	log        bool
+}
+
+// bins returns bins for the exponents of all levels.
+func (d *plotData) bins() bins {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	groups := make([][]float64, len(d.levels))
+	for i := range d.levels {
+		s := &d.summaries[i]
+		for _, a := range d.levels[i].alphas() {
+			lo = min(lo, a)
+			if a <= s.Median+6*s.Std {
+				hi = max(hi, a)
+				groups[i] = append(groups[i], a)
+			}
+		}
+	}
+	if lo > hi {
+		lo, hi = 0, 1
+	}
+	lo, hi = min(lo, 1), max(hi, engine.OptimalHigh+0.5)
+	if logarithmic(&plot.Axis{}, groups...) {
+		lo, hi = math.Log(lo), math.Log(hi)
+		return bins{lo, (hi - lo) / histogramBins, true}
+	}
+	return bins{lo, (hi - lo) / histogramBins, false}
+}
+
+// edge returns where bin k begins.
+func (b bins) edge(k int) float64 {
+	x := b.low + float64(k)*b.width
+	if b.log {
+		return math.Exp(x)
+	}
+	return x
+}
+
+// count returns how many numbers lie in each bin. What lies beyond is not counted.
+func (b bins) count(x []float64) []float64 {
+	counts := make([]float64, histogramBins)
+	for _, a := range x {
+		if b.log {
+			a = math.Log(a)
+		}
+		// Rounding may put the last edge a little below the largest number.
+		if k := (a - b.low) / b.width; k >= 0 && k <= histogramBins+1e-9 {
+			counts[min(int(k), histogramBins-1)]++
+		}
+	}
+	return counts
 }
 
 // bars returns the bars of a histogram: as many as there are counts, from lo upwards.
@@ -101,6 +165,17 @@ func bars(counts []float64, lo, width float64) []plotter.HistogramBin {
 		b[k] = plotter.HistogramBin{Min: lo + float64(k)*width, Max: lo + float64(k+1)*width, Weight: n}
 	}
 	return b
+}
+
+// bars returns the bars of a histogram over the bins.
+func (b bins) bars(counts []float64) []plotter.HistogramBin {
+	all := bars(counts, b.low, b.width)
+	for k := range all {
+		if b.log {
+			all[k].Min, all[k].Max = math.Exp(all[k].Min), math.Exp(all[k].Max)
+		}
+	}
+	return all
 }
 
 // alphaBoxes draws a box plot a level, with the mean as a diamond.
@@ -126,77 +201,57 @@ func alphaBoxes(d *plotData) ([][]*plot.Plot, error) {
 		p.Legend.Add("mean", sc)
 	}
 	p.Legend.Add("2 to 6", band{})
-	legendAbove(p)
+	widen(&p.Y)
 	return [][]*plot.Plot{{p}}, nil
 }
 
 // boxes adds a box plot of one column for each level.
 func (d *plotData) boxes(p *plot.Plot, column string) error {
-	p.X.Tick.Marker = d.levelTicks()
-	p.X.Min, p.X.Max = -0.6, float64(len(d.levels))-0.4
+	d.nameLevels(p)
+	groups := make([][]float64, len(d.levels))
 	for i := range d.levels {
-		v := finite(stats.Values(d.levels[i].rows, column))
-		if len(v) == 0 {
+		groups[i] = finite(stats.Values(d.levels[i].rows, column))
+		if len(groups[i]) == 0 {
 			continue
 		}
-		b, err := plotter.NewBoxPlot(vg.Points(30), float64(i), v)
+		b, err := plotter.NewBoxPlot(vg.Points(30), float64(i), plotter.Values(groups[i]))
 		if err != nil {
 			return err
 		}
-		b.FillColor = faded(levelColor(i, len(d.levels)), 0x90)
+		b.FillColor = faded(d.color(i), 0x90)
 		b.GlyphStyle.Radius = 2
+		b.Outside = apart(b.Outside, b.Values)
 		p.Add(b)
+	}
+	if column == "alpha" { // norms are logarithms
+		logarithmic(&p.Y, groups...)
 	}
 	p.X.Min, p.X.Max = -0.6, float64(len(d.levels))-0.4
 	return nil
 }
 
-// layerwiseAlpha draws the exponent of each layer, one line a level.
-func layerwiseAlpha(d *plotData) ([][]*plot.Plot, error) {
-	p := newPlot("alpha of each layer", "layer (natural order of tensor names)", "alpha")
-	p.Add(band{})
-	for i := range d.levels {
-		var parts []plotter.XYs
-		var part plotter.XYs
-		for j := range d.levels[i].rows {
-			r := &d.levels[i].rows[j]
-			alpha := r.Get("alpha")
-			if math.IsNaN(alpha) || math.IsInf(alpha, 0) {
-				// A layer without an exponent leaves a gap.
-				if len(part) > 0 {
-					parts = append(parts, part)
-				}
-				part = nil
-				continue
-			}
-			part = append(part, plotter.XY{X: float64(r.Layer.ID), Y: alpha})
-		}
-		if len(part) > 0 {
-			parts = append(parts, part)
-		}
-		for k, xy := range parts {
-			l, points, err := plotter.NewLinePoints(xy)
-			if err != nil {
-				return nil, err
-			}
-			c := levelColor(i, len(d.levels))
-			l.LineStyle = stroke(c, 1.1)
-			points.GlyphStyle = draw.GlyphStyle{Color: c, Radius: 1.8, Shape: draw.CircleGlyph{}}
-			p.Add(l, points)
-			if k == 0 {
-				p.Legend.Add(d.levels[i].level.Name(), l, points)
-			}
+// apart returns those of the values with these indices that can be told from each other in
+// a picture: of more than a few hundred many lie on others.
+func apart(indices []int, values plotter.Values) []int {
+	const most = 300
+	if len(indices) <= most {
+		return indices
+	}
+	sorted := slices.SortedFunc(slices.Values(indices), func(i, j int) int { return cmp.Compare(values[i], values[j]) })
+	low, high := values[sorted[0]], values[sorted[len(sorted)-1]]
+	kept := sorted[:1]
+	for k, i := range sorted {
+		if values[i]-values[kept[len(kept)-1]] >= (high-low)/most || k == len(sorted)-1 {
+			kept = append(kept, i)
 		}
 	}
-	p.Legend.Add("2 to 6", band{})
-	legendAbove(p)
-	return [][]*plot.Plot{{p}}, nil
+	return kept
 }
 
 // alphaStatistics draws four numbers of each level.
 func alphaStatistics(d *plotData) ([][]*plot.Plot, error) {
 	n := len(d.summaries)
-	mean := newPlot("mean alpha", "", "alpha")
+	mean := newPlot("mean alpha (dashed: 4, the middle of 2 to 6)", "", "alpha")
 	std := newPlot("standard deviation of alpha", "", "alpha")
 	share := newPlot("layers with alpha in 2 to 6 (no measure of quality)", "", "percent")
 	span := newPlot("smallest, median and largest alpha", "", "alpha")
@@ -204,11 +259,11 @@ func alphaStatistics(d *plotData) ([][]*plot.Plot, error) {
 	span.Add(band{})
 	var medians plotter.XYs
 	for _, p := range []*plot.Plot{mean, std, share, span} {
-		p.X.Tick.Marker = d.levelTicks()
+		d.nameLevels(p)
 	}
 	for i := range d.summaries {
 		s := &d.summaries[i]
-		c := levelColor(i, n)
+		c := d.color(i)
 		for _, b := range []struct {
 			p      *plot.Plot
 			v      float64
@@ -218,18 +273,18 @@ func alphaStatistics(d *plotData) ([][]*plot.Plot, error) {
 			{std, s.Std, "%.2f"},
 			{share, 100 * float64(s.Optimal) / float64(max(s.Layers, 1)), "%.0f %%"},
 		} {
-			if math.IsNaN(b.v) || math.IsInf(b.v, 0) {
-				continue
+			text := fmt.Sprintf(b.format, b.v)
+			switch {
+			case math.IsNaN(b.v):
+				text = "none"
+			case math.IsInf(b.v, 0):
+				text = "infinite"
 			}
-			bar, err := plotter.NewBarChart(plotter.Values{b.v}, vg.Points(26))
-			if err != nil {
-				return nil, err
-			}
-			bar.XMin, bar.Color, bar.LineStyle = float64(i), c, stroke(darkGrey, 0.3)
-			b.p.Add(bar, &valueLabel{float64(i), b.v, fmt.Sprintf(b.format, b.v)})
+			b.p.Add(&bar{float64(i), b.v, c, text})
 		}
-		if !math.IsNaN(s.Median) && !math.IsInf(s.Max, 0) {
-			l, err := plotter.NewLine(plotter.XYs{{X: float64(i), Y: s.Min}, {X: float64(i), Y: s.Max}})
+		// Infinite exponents cannot be drawn.
+		if v := d.levels[i].alphas(); len(v) > 0 && !math.IsInf(s.Median, 0) {
+			l, err := plotter.NewLine(plotter.XYs{{X: float64(i), Y: slices.Min(v)}, {X: float64(i), Y: slices.Max(v)}})
 			if err != nil {
 				return nil, err
 			}
@@ -246,15 +301,29 @@ func alphaStatistics(d *plotData) ([][]*plot.Plot, error) {
 		sc.GlyphStyle = draw.GlyphStyle{Color: darkGrey, Radius: 4, Shape: diamond{}}
 		span.Add(sc)
 	}
-	for _, p := range []*plot.Plot{mean, std, share, span} {
+	means, stds, spans := make([][]float64, n), make([][]float64, n), make([][]float64, n)
+	for i := range d.summaries {
+		s := &d.summaries[i]
+		means[i], stds[i], spans[i] = []float64{s.Mean}, []float64{s.Std}, d.levels[i].alphas()
+	}
+	for _, p := range []struct {
+		*plot.Plot
+		log bool
+	}{{mean, logarithmic(&mean.Y, means...)}, {std, logarithmic(&std.Y, stds...)}, {share, false}, {span, logarithmic(&span.Y, spans...)}} {
 		p.X.Min, p.X.Max = -0.6, float64(n)-0.4
-		if p != span {
-			p.Y.Min = 0
+		switch {
+		case p.log:
+			settle(&p.Y)
+			p.Y.Min, p.Y.Max = p.Y.Min/1.5, p.Y.Max*2
+		case p.Plot == span:
+			widen(&p.Y)
+		default:
+			settle(&p.Y)
+			p.Y.Min = min(p.Y.Min, 0)
+			p.Y.Max = max(p.Y.Min+(p.Y.Max-p.Y.Min)*1.15, 0.1)
 		}
-		p.Y.Max = max(p.Y.Min+(p.Y.Max-p.Y.Min)*1.15, 0.1)
 	}
 	mean.Y.Max = max(mean.Y.Max, 4.6)
-	mean.Add(note{[]string{"dashed: 4, the middle of 2 to 6"}})
 	return [][]*plot.Plot{{mean, std}, {share, span}}, nil
 }
 
@@ -269,31 +338,66 @@ func normComparison(d *plotData) ([][]*plot.Plot, error) {
 	if err := d.boxes(spec, "log_spectral_norm"); err != nil {
 		return nil, err
 	}
+	widen(&frob.Y)
+	widen(&spec.Y)
 	return [][]*plot.Plot{{frob, spec}}, nil
 }
 
-// legendAbove puts the legend into room made for it above the data.
-func legendAbove(p *plot.Plot) {
-	settle(&p.Y)
-	span := p.Y.Max - p.Y.Min
-	p.Legend.Top = true
-	p.Legend.Left = false
-	p.Legend.XOffs = -4
-	// Nine entries one above the other take about a third of the height.
-	p.Y.Max += span * 0.4
+// widen adds some room at both ends of an axis.
+func widen(a *plot.Axis) {
+	settle(a)
+	if _, log := a.Scale.(plot.LogScale); log {
+		a.Min, a.Max = a.Min/1.2, a.Max*1.2
+		return
+	}
+	room := (a.Max - a.Min) / 20
+	a.Min, a.Max = a.Min-room, a.Max+room
 }
 
-// valueLabel writes the value of a bar above it.
-type valueLabel struct {
+// bar is a bar from the axis to a value, with the value above it.
+type bar struct {
 	x, v  float64
+	color color.Color
 	label string
 }
 
-func (l *valueLabel) Plot(c draw.Canvas, p *plot.Plot) {
+// barWidth is the width of bars.
+const barWidth = 26
+
+func (b *bar) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
+	x, floor := tx(b.x), c.Min.Y
+	if _, log := p.Y.Scale.(plot.LogScale); !log {
+		floor = max(floor, ty(0))
+	}
+	y := floor
+	if b.drawn() {
+		y = ty(b.v)
+		rectangle(c, b.color, x-barWidth/2, x+barWidth/2, floor, y)
+	}
 	sty := p.X.Tick.Label
 	sty.XAlign, sty.YAlign = draw.XCenter, draw.YBottom
-	c.FillText(sty, vg.Point{X: tx(l.x), Y: ty(l.v) + 2}, l.label)
+	y = max(y, floor) + 2
+	// A line behind the number would strike it out.
+	w := sty.Width(b.label) / 2
+	rectangle(c, color.White, x-w, x+w, y, y+sty.Font.Size*0.8)
+	c.FillText(sty, vg.Point{X: x, Y: y}, b.label)
+}
+
+// rectangle fills a rectangle.
+func rectangle(c draw.Canvas, fill color.Color, x0, x1, y0, y1 vg.Length) {
+	c.FillPolygon(fill, []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}})
+}
+
+// drawn reports whether the value can be drawn.
+func (b *bar) drawn() bool { return !math.IsNaN(b.v) && !math.IsInf(b.v, 0) }
+
+// DataRange returns the range of the bar, for the axes.
+func (b *bar) DataRange() (xmin, xmax, ymin, ymax float64) {
+	if !b.drawn() {
+		return b.x, b.x, math.Inf(1), math.Inf(-1)
+	}
+	return b.x, b.x, b.v, b.v
 }
 
 // diamond is a filled rhombus.

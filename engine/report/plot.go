@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
@@ -21,7 +22,8 @@ import (
 // dpi is the resolution of the pictures.
 const dpi = 150
 
-// A figure is one PNG file: panels in rows and columns.
+// A figure is one PNG file: the name of the model above panels in rows and columns. The
+// legend of a figure of one panel stands beside it.
 type figure struct {
 	name          string
 	width, height vg.Length
@@ -39,6 +41,7 @@ var figures = []figure{
 
 // plotData is what the figures are drawn from.
 type plotData struct {
+	model     string
 	levels    []drawn
 	summaries []stats.Summary
 }
@@ -50,7 +53,7 @@ type drawn struct {
 }
 
 func newPlotData(d *data) *plotData {
-	p := &plotData{summaries: d.summaries}
+	p := &plotData{model: d.opts.Model, summaries: d.summaries}
 	for k, level := range d.res.Levels {
 		p.levels = append(p.levels, drawn{level, stats.Reached(d.res.Rows[k])})
 	}
@@ -72,6 +75,11 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 	}
 	img := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(dpi))
 	dc := draw.Crop(draw.New(img), 4, -10, 4, -6)
+	dc = d.heading(dc)
+	var beside *plot.Legend
+	if len(panels) == 1 && len(panels[0]) == 1 {
+		dc, beside = legendBeside(dc, panels[0][0])
+	}
 	tiles := draw.Tiles{
 		Rows: len(panels), Cols: len(panels[0]),
 		PadX: 14, PadY: 14,
@@ -84,45 +92,48 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 			}
 		}
 	}
+	if beside != nil {
+		beside.Draw(draw.Canvas{Canvas: dc.Canvas, Rectangle: vg.Rectangle{
+			Min: vg.Point{X: dc.Max.X, Y: dc.Min.Y}, Max: vg.Point{X: dc.Max.X + legendWidth, Y: dc.Max.Y - 20},
+		}})
+	}
 	// Flat colours compress well at any setting; the default one takes longer
 	// than drawing.
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
 	return enc.Encode(w, img.Image())
 }
 
-// settle gives an axis without data a range: the search for tick marks never ends
-// on one that is empty or not finite.
-func settle(a *plot.Axis) {
-	width := a.Max - a.Min
-	switch {
-	case math.IsNaN(width) || math.IsInf(width, 0) || width < 0:
-		a.Min, a.Max = 0, 1
-	case width == 0:
-		a.Min, a.Max = a.Min-0.5, a.Max+0.5
+// heading writes the name of the model on top, and returns what is left of the canvas.
+func (d *plotData) heading(c draw.Canvas) draw.Canvas {
+	if d.model == "" {
+		return c
 	}
+	style := newPlot("", "", "").Title.TextStyle
+	style.XAlign, style.YAlign = draw.XCenter, draw.YTop
+	style.Font = font.From(style.Font, 14)
+	name := tail(checkpoint.Printable(d.model), 100)
+	c.FillText(style, vg.Point{X: c.Center().X, Y: c.Max.Y}, name)
+	return draw.Crop(c, 0, 0, 0, -24)
 }
 
-// levelColor gives level i of n a colour: from dark blue for the most bits to
-// orange for the fewest, distinct in grey and to the colour-blind.
-func levelColor(i, n int) color.Color {
-	stops := []color.NRGBA{
-		{0x1b, 0x2a, 0x6b, 255}, {0x2c, 0x6f, 0xb0, 255}, {0x35, 0xa5, 0xa0, 255},
-		{0x7d, 0xb9, 0x4a, 255}, {0xe2, 0xb0, 0x2a, 255}, {0xd9, 0x5f, 0x1e, 255}, {0x9c, 0x1f, 0x3a, 255},
+// tail keeps the end of a name, which tells it from others, in at most n characters.
+func tail(name string, n int) string {
+	r := []rune(name)
+	if len(r) <= n {
+		return name
 	}
-	if n == 1 {
-		return stops[1]
-	}
-	x := float64(i) / float64(n-1) * float64(len(stops)-1)
-	k := min(int(x), len(stops)-2)
-	f := x - float64(k)
-	mix := func(a, b uint8) uint8 { return uint8(math.Round(float64(a)*(1-f) + float64(b)*f)) }
-	a, b := stops[k], stops[k+1]
-	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 255}
+	return "…" + string(r[len(r)-n+1:])
 }
 
-func faded(c color.Color, alpha uint8) color.Color {
-	r, g, b, _ := c.RGBA()
-	return color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), alpha}
+// legendWidth is the room beside a plot for its legend.
+const legendWidth = 92
+
+// legendBeside takes the legend out of a plot, and room for it from the canvas.
+func legendBeside(c draw.Canvas, p *plot.Plot) (draw.Canvas, *plot.Legend) {
+	l := p.Legend
+	l.Top, l.Left, l.XOffs, l.YOffs = true, true, 4, 0
+	p.Legend = plot.NewLegend()
+	return draw.Crop(c, 0, -legendWidth, 0, 0), &l
 }
 
 var (
@@ -151,6 +162,7 @@ func newPlot(title, x, y string) *plot.Plot {
 		f.Variant = "Sans"
 	}
 	p.BackgroundColor = color.White
+	p.X.Tick.Marker, p.Y.Tick.Marker = niceTicks{}, niceTicks{}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = gridColor, gridColor
 	p.Add(grid)
@@ -180,10 +192,12 @@ func (b band) Thumbnail(c *draw.Canvas) {
 	c.FillPolygon(bandColor, []vg.Point{{X: c.Min.X, Y: c.Min.Y}, {X: c.Max.X, Y: c.Min.Y}, {X: c.Max.X, Y: c.Max.Y}, {X: c.Min.X, Y: c.Max.Y}})
 }
 
-// line is a straight line across the whole plot at a given value.
+// line is a straight line across the plot at a given value. A vertical one ends at top,
+// if that is not 0.
 type line struct {
 	at       float64
 	vertical bool
+	top      float64
 	style    draw.LineStyle
 }
 
@@ -191,7 +205,11 @@ func (l line) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	if l.vertical {
 		if x := tx(l.at); x >= c.Min.X && x <= c.Max.X {
-			c.StrokeLine2(l.style, x, c.Min.Y, x, c.Max.Y)
+			end := c.Max.Y
+			if l.top != 0 {
+				end = min(end, ty(l.top))
+			}
+			c.StrokeLine2(l.style, x, c.Min.Y, x, end)
 		}
 	} else if y := ty(l.at); y >= c.Min.Y && y <= c.Max.Y {
 		c.StrokeLine2(l.style, c.Min.X, y, c.Max.X, y)
@@ -217,6 +235,14 @@ func (d *plotData) levelTicks() plot.ConstantTicks {
 	return t
 }
 
+// nameLevels labels the x axis with the names of the levels.
+func (d *plotData) nameLevels(p *plot.Plot) {
+	p.X.Tick.Marker = d.levelTicks()
+	if len(d.levels) > 8 {
+		p.X.Tick.Label.Font.Size = 7
+	}
+}
+
 // finite returns the values that can be drawn.
 func finite(x []float64) plotter.Values {
 	var v plotter.Values
@@ -235,6 +261,9 @@ func (t *drawn) alphas() plotter.Values {
 // note writes small text into the upper right corner of a plot.
 type note struct{ lines []string }
 
+// noteSize is the height of a line of a note.
+const noteSize = 11
+
 func (n note) Plot(c draw.Canvas, p *plot.Plot) {
 	sty := p.Legend.TextStyle
 	sty.Font = font.From(sty.Font, 9)
@@ -242,6 +271,6 @@ func (n note) Plot(c draw.Canvas, p *plot.Plot) {
 	y := c.Max.Y - 2
 	for _, l := range n.lines {
 		c.FillText(sty, vg.Point{X: c.Max.X - 3, Y: y}, l)
-		y -= 12
+		y -= noteSize
 	}
 }
