@@ -13,10 +13,10 @@ usable() {
 #include <Accelerate/Accelerate.h>
 int main(void) { return 0; }
 #else
-#include <lapack.h>
 int LAPACKE_dsyev_work();
 void cblas_dsyrk();
-int main(void) { return (void *)LAPACKE_dsyev_work == 0 || (void *)cblas_dsyrk == 0; }
+void dsyevd_();
+int main(void) { return (void *)LAPACKE_dsyev_work == 0 || (void *)cblas_dsyrk == 0 || (void *)dsyevd_ == 0; }
 #endif
 C
     if [ "$(uname -s)" = Darwin ]; then
@@ -31,24 +31,14 @@ C
     return $ok
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        return 1
-    fi
-}
+. scripts/packages.sh
 
 install_libraries() {
     if [ "$(uname -s)" = Darwin ]; then
         # The command-line tools contain Accelerate and the compiler.
         xcode-select --install >/dev/null 2>&1
     elif command -v apt-get >/dev/null; then
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev libopenblas-dev liblapacke-dev ||
-            { as_root apt-get update &&
-                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev libopenblas-dev liblapacke-dev; }
+        apt_install gcc libc6-dev libopenblas-dev liblapacke-dev
     elif command -v dnf >/dev/null; then
         as_root dnf install -y gcc openblas-devel lapack-devel
     elif command -v brew >/dev/null; then
@@ -76,8 +66,6 @@ fi
 
 # `make lint` checks the format of C sources where it finds this version.
 if [ "${CI:-}" = true ] && command -v apt-get >/dev/null && ! command -v clang-format-14 >/dev/null; then
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang-format-14 >>.build/setup.log 2>&1 ||
-        { as_root apt-get update >>.build/setup.log 2>&1 &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends clang-format-14 >>.build/setup.log 2>&1; } ||
+    apt_install clang-format-14 >>.build/setup.log 2>&1 ||
         echo "setup: clang-format-14 cannot be had: the format of C sources is not checked"
 fi
