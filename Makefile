@@ -12,7 +12,7 @@ CGO := CGO_ENABLED=$$(cat .build/cgo)
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .PHONY: setup
 setup: ## install OpenBLAS and LAPACKE if missing (apt, dnf, brew)
@@ -31,9 +31,19 @@ test: setup ## run all tests except the long ones
 	$(CGO) $(GO) test -run '$(RUN)' $(PKG)
 
 .PHONY: test-long
-test-long: setup ## run all tests, then those of "test" under the race detector
-	WWQ_TEST_LONG=1 WWQ_TEST_HUGE=1 $(CGO) $(GO) test -timeout 60m -run '$(RUN)' $(PKG)
+test-long: setup ## run all tests, also of headers of 100 MB; those of "test" under the race detector; check-mac, check-arm64
+	WWQ_TEST_HUGE=1 $(CGO) $(GO) test -timeout 60m -run '$(RUN)' $(PKG)
 	$(CGO) $(GO) test -race -timeout 60m -run '$(RUN)' $(PKG)
+	@sh scripts/check-mac.sh
+	@sh scripts/check-arm64.sh
+
+.PHONY: check-mac
+check-mac: ## build for Macs with a cross compiler and a stub of Accelerate (needs npm)
+	@sh scripts/check-mac.sh
+
+.PHONY: check-arm64
+check-arm64: ## run the tests of the C packages for arm64 under qemu (Debian, Ubuntu)
+	@sh scripts/check-arm64.sh
 
 .PHONY: test-nocgo
 test-nocgo: ## run the tests of "test" in pure Go
@@ -77,7 +87,8 @@ bench-peers: build ## compare with numpy and scipy (and torch, WeightWatcher if 
 
 .PHONY: install
 install: build ## copy the program to PREFIX/bin
-	install -D bin/wwq-fast $(DESTDIR)$(PREFIX)/bin/wwq-fast
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 bin/wwq-fast $(DESTDIR)$(PREFIX)/bin/wwq-fast
 
 .PHONY: clean
 clean: ## remove what was built
