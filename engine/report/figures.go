@@ -84,7 +84,7 @@ func describe(s *stats.Summary, beyond int) []string {
 	lines := []string{
 		fmt.Sprintf("mean %.2f (dashed), sd %.2f", s.Mean, s.Std),
 		fmt.Sprintf("median %.2f", s.Median),
-		fmt.Sprintf("%d of %d in 2-6 (shaded)", s.Optimal, s.Layers),
+		fmt.Sprintf("%d of %d in 2-6 (shaded)", s.Optimal, s.Layers-s.Unquantized),
 	}
 	switch {
 	case math.IsNaN(s.Mean):
@@ -210,7 +210,7 @@ func (d *plotData) boxes(p *plot.Plot, column string) error {
 	d.nameLevels(p)
 	groups := make([][]float64, len(d.levels))
 	for i := range d.levels {
-		groups[i] = finite(stats.Values(d.levels[i].rows, column))
+		groups[i] = finite(stats.Values(d.levels[i].counted, column))
 		if len(groups[i]) == 0 {
 			continue
 		}
@@ -271,7 +271,7 @@ func alphaStatistics(d *plotData) ([][]*plot.Plot, error) {
 		}{
 			{mean, s.Mean, "%.2f"},
 			{std, s.Std, "%.2f"},
-			{share, 100 * float64(s.Optimal) / float64(max(s.Layers, 1)), "%.0f %%"},
+			{share, 100 * float64(s.Optimal) / float64(max(s.Layers-s.Unquantized, 1)), "%.0f %%"},
 		} {
 			text := fmt.Sprintf(b.format, b.v)
 			switch {

@@ -26,7 +26,7 @@ func synthetic(layers int, levels string, alpha func(level, layer int) float64) 
 	for k, level := range recipes {
 		rows := make([]engine.Row, layers)
 		for i := range rows {
-			l := &engine.Layer{ID: i, Rows: 2, Cols: 2, Slices: 1, LongName: fmt.Sprintf("model.layers.%d.%s", i/7, []string{"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}[i%7])}
+			l := &engine.Layer{Quantized: true, ID: i, Rows: 2, Cols: 2, Slices: 1, LongName: fmt.Sprintf("model.layers.%d.%s", i/7, []string{"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}[i%7])}
 			rows[i] = engine.Row{Layer: l, Level: level, Status: engine.RowSuccess, Values: metric.None()}
 			a := alpha(k, i)
 			rows[i].Set("alpha", a)
@@ -56,6 +56,18 @@ var models = map[string]func() *data{
 			}
 			return p(level, layer)
 		})
+	},
+	"nothing quantized": func() *data {
+		d := synthetic(3, engine.DefaultLevels, plain(5))
+		for k := range d.res.Rows {
+			for i := range d.res.Rows[k] {
+				l := *d.res.Rows[k][i].Layer
+				l.Quantized = false
+				d.res.Rows[k][i].Layer = &l
+			}
+		}
+		d.summaries = stats.Compare(d.res)
+		return d
 	},
 	"odd": func() *data {
 		p := plain(4)

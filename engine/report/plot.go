@@ -5,6 +5,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -49,13 +50,18 @@ type plotData struct {
 // drawn is one level: the rows that were reached.
 type drawn struct {
 	level quant.Recipe
-	rows  []engine.Row
+	rows  []engine.Row // that were reached
+	// counted are those of rows that count in the statistics of the level.
+	counted []engine.Row
 }
 
 func newPlotData(d *data) *plotData {
 	p := &plotData{model: d.opts.Model, summaries: d.summaries}
+	counts := stats.Counts(d.res)
 	for k, level := range d.res.Levels {
-		p.levels = append(p.levels, drawn{level, stats.Reached(d.res.Rows[k])})
+		rows := stats.Reached(d.res.Rows[k])
+		counted := slices.DeleteFunc(slices.Clone(rows), func(r engine.Row) bool { return !counts(&r) })
+		p.levels = append(p.levels, drawn{level, rows, counted})
 	}
 	return p
 }
@@ -255,7 +261,7 @@ func finite(x []float64) plotter.Values {
 }
 
 func (t *drawn) alphas() plotter.Values {
-	return finite(stats.Values(t.rows, "alpha"))
+	return finite(stats.Values(t.counted, "alpha"))
 }
 
 // note writes small text into the upper right corner of a plot.

@@ -74,9 +74,7 @@ func Values(rows []engine.Row, column string) []float64 {
 func Compare(res *engine.Result) []Summary {
 	base := res.Baseline()
 	out := make([]Summary, len(res.Levels))
-	// Where nothing is quantized at any level, all layers count.
-	all := res.Options.Compat || !slices.ContainsFunc(res.Levels, func(l quant.Recipe) bool { return !l.Reference() })
-	counts := func(r *engine.Row) bool { return all || r.Layer.Quantized }
+	counts := Counts(res)
 	for k, level := range res.Levels {
 		out[k] = summarise(level, Reached(res.Rows[k]), counts)
 		if base >= 0 {
@@ -87,6 +85,13 @@ func Compare(res *engine.Result) []Summary {
 		}
 	}
 	return out
+}
+
+// Counts returns a function that reports whether the layer of a row counts in statistics:
+// all layers do where nothing is quantized at any level.
+func Counts(res *engine.Result) func(*engine.Row) bool {
+	all := res.Options.Compat || !slices.ContainsFunc(res.Levels, func(l quant.Recipe) bool { return !l.Reference() })
+	return func(r *engine.Row) bool { return all || r.Layer.Quantized }
 }
 
 func summarise(level quant.Recipe, reached []engine.Row, counts func(*engine.Row) bool) Summary {
