@@ -28,7 +28,7 @@
 //   - Entropies of rank-1 spectra, logarithms of zero and the like do not exist.
 //   - Eigenvalues of convolutions are halved exactly.
 //   - Every tensor is accounted for in [Result].Tensors; none is dropped silently.
-//   - Duplicates (tied weights) are analysed once.
+//   - Duplicates (tied weights) are counted once, unless [Options].KeepDuplicates is set.
 //   - Rows are in natural order of tensor names, and [Layer].ID counts from 0.
 //
 // # Precision

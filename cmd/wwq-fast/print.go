@@ -84,7 +84,7 @@ func changeCell(x float64) string {
 	if math.IsNaN(x) {
 		return "–"
 	}
-	return fmt.Sprintf("%+.2f %%", 100*x)
+	return report.Change(x)
 }
 
 func cell(x float64) string { return numberCell("%.3f", x) }

@@ -155,11 +155,20 @@ func fixed(x float64) string {
 	return fmt.Sprintf("%.3f", x)
 }
 
+// Change formats a relative change in percent.
+func Change(x float64) string {
+	text := fmt.Sprintf("%+.2f %%", 100*x)
+	if text == "-0.00 %" || text == "+0.00 %" {
+		return "0.00 %"
+	}
+	return text
+}
+
 func signed(x float64) string {
 	if math.IsNaN(x) {
 		return "-"
 	}
-	return fmt.Sprintf("%+.2f %%", 100*x)
+	return Change(x)
 }
 
 func percent(n, of int) string {
