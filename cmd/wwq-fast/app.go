@@ -143,7 +143,11 @@ func usageError(c *ucli.Context, err error, _ bool) error {
 		if near := cli.Nearest(name, namesOf(flags)); near != "" {
 			hints = []string{fmt.Sprintf("did you mean --%s?", near)}
 		} else if others := commandsWith(c.App, name); len(others) > 0 {
-			hints = append(hints, fmt.Sprintf("--%s is a flag of %s", name, strings.Join(others, ", ")))
+			dashes := "--"
+			if len(name) == 1 {
+				dashes = "-"
+			}
+			hints = append(hints, fmt.Sprintf("%s%s is a flag of %s", dashes, name, strings.Join(others, ", ")))
 		}
 	}
 	return &cli.UsageError{Message: err.Error(), Hints: hints}

@@ -142,7 +142,9 @@ func (s *Screen) put(r rune, width int) {
 
 // Resize gives the screen another width. The cursor stays on its character.
 func (s *Screen) Resize(columns int) {
-	old, x, y := s.rows, s.x, s.y
+	old, x, y, noWrap := s.rows, s.x, s.y, s.noWrap
+	s.noWrap = false
+	defer func() { s.noWrap = noWrap }()
 	s.Columns, s.rows, s.x, s.y = columns, make([]row, 1), 0, 0
 	if !s.Reflow {
 		s.rows, s.y, s.x = old, y, min(x, columns-1)
