@@ -69,9 +69,9 @@ func isPacked(t *checkpoint.Tensor, n *tensorName) bool {
 // methodOf returns the way of packing that has such leaves, empty for others.
 func methodOf(leaf string) string {
 	for _, m := range []struct{ end, method string }{
-		{"bitsandbytes__nf4", "bitsandbytes nf4"}, {"bitsandbytes__fp4", "bitsandbytes fp4"}, {"SCB", "bitsandbytes int8"},
+		{"bitsandbytes__nf4", "bitsandbytes nf4"}, {"bitsandbytes__fp4", "bitsandbytes fp4"}, {"scb", "bitsandbytes int8"},
 		{"qzeros", "GPTQ or AWQ"}, {"weight_scale_inv", "FP8 with block scales"}, {"weight_packed", "compressed-tensors"},
-		{"_blocks", "MXFP4"}, {"W_q", "HQQ"},
+		{"_blocks", "MXFP4"}, {"w_q", "HQQ"},
 	} {
 		if strings.HasSuffix(leaf, m.end) {
 			return m.method
@@ -82,46 +82,57 @@ func methodOf(leaf string) string {
 
 // kind returns what a tensor is and, where that is not one that is analysed, why in words.
 func (c *classifier) kind(t *checkpoint.Tensor, n *tensorName) (Kind, string) {
-	switch s := t.Shape; {
+	s := t.Shape
+	wide := 0 // dimensions above 1
+	for _, d := range s {
+		if d > 1 {
+			wide++
+		}
+	}
+	switch {
 	case slices.Contains(s, 0):
 		return KindOther, "has no elements"
-	case isOptimizer(t.Name):
+	case n.isOptimizer():
 		return KindOptimizer, "the state of an optimizer"
 	case n.isCompanion() || c.packed[n.module] && n.isCompanionOfSibling():
 		return KindCompanion, "belongs to packed weights (scales, zero points)"
 	case len(s) < 2:
 		return KindVector, "a vector or scalar (bias, norm)"
-	case n.isMask() || n.isRotary():
-		return KindBuffer, "a mask or a table of angles"
+	case n.isBuffer():
+		return KindBuffer, "a mask, a table of angles, filters or indices, or a statistic: not trained"
 	case n.isBias():
 		return KindVector, "a bias"
 	case isPacked(t, n):
 		return KindPacked, c.packedReason(t)
 	case t.Encoding == nil:
 		return KindBuffer, fmt.Sprintf("stored as %s, not a floating-point weight that can be read as it stands", t.StoredType())
-	case n.isNorm() && len(s) == 2:
+	case wide < 2 && !(n.weight && len(s) == 2):
+		return KindVector, "one vector"
+	case n.isNorm(wide > 1 && len(s) == 2):
 		return KindVector, "a normalization"
-	case n.isTable():
+	case n.isParameter():
+		return KindVector, "scales, shifts or decays: no matrix"
+	case n.isTable() && !(n.weight && len(s) > 3):
 		return c.table(t)
 	}
-	switch s := t.Shape; len(s) {
+	switch len(s) {
 	case 2:
-		if c.rowsOfTable(s[0]) && !n.isHead() {
+		if c.vocabulary(s[0]) && n.mayBeTable() {
 			return c.table(t)
 		}
 		return KindMatrix, ""
 	case 3:
-		if slices.Contains(s[1:], 1) && s[0] == 1 {
-			return KindVector, "one vector"
-		}
-		if c.isStack(s, n) {
+		switch {
+		case c.isStack(s, n):
 			return KindMatrices, ""
+		case !n.weight && !strings.Contains(n.leaf, "weight") && !strings.Contains(n.leaf, "original") && min(s[0], s[1], s[2]) == 1:
+			return KindBuffer, "vectors, not matrices"
 		}
 		return KindConvolution, ""
 	case 4, 5:
 		return KindConvolution, ""
 	}
-	return KindOther, fmt.Sprintf("%d-D: no matrix or convolution", len(t.Shape))
+	return KindOther, fmt.Sprintf("%d-D: no matrix or convolution", len(s))
 }
 
 // packedReason says why packed weights are not analysed.
@@ -147,21 +158,18 @@ func (c *classifier) table(t *checkpoint.Tensor) (Kind, string) {
 	return KindTable, ""
 }
 
-// rowsOfTable reports whether config.json knows a table with so many rows.
-func (c *classifier) rowsOfTable(rows int) bool {
-	return slices.Contains(c.config.Vocabularies, rows) || slices.Contains(c.config.Positions, rows)
-}
+// vocabulary reports whether config.json knows a vocabulary of that size.
+func (c *classifier) vocabulary(size int) bool { return slices.Contains(c.config.Vocabularies, size) }
 
 // isStack reports whether a 3-D tensor is a stack of matrices [matrices, out, in], rather
 // than a convolution [out, in, kernel]: by the number of experts in config.json, the name,
 // or the shape, since kernels are shorter than there are channels, and experts fewer than
 // there are inputs.
 func (c *classifier) isStack(s []int, n *tensorName) bool {
-	last := strings.ToLower(n.last)
 	switch {
-	case strings.Contains(last, "conv"):
+	case min(s[1], s[2]) == 1, strings.Contains(n.last, "conv"), strings.HasSuffix(n.leaf, "weight_v"), strings.HasPrefix(n.leaf, "original"):
 		return false
-	case slices.Contains(c.config.Experts, s[0]), !n.weight, n.has("exps", "experts", "gate", "up", "down"):
+	case slices.Contains(c.config.Experts, s[0]), !n.weight && !strings.Contains(n.leaf, "weight_orig"), n.has("exps", "experts", "gate", "up", "down"):
 		return true
 	}
 	return s[2] > s[0]

@@ -41,7 +41,7 @@ func leftOut(tensors []TensorStatus) LeftOut {
 	at := map[string]int{}
 	for i := range tensors {
 		t := &tensors[i]
-		if !t.Kind.IsWeight() {
+		if !t.weighs() {
 			continue
 		}
 		n := t.parameters()
@@ -65,6 +65,12 @@ func leftOut(tensors []TensorStatus) LeftOut {
 	}
 	slices.SortStableFunc(out.Groups, func(a, b LeftOutGroup) int { return cmp.Compare(b.Parameters, a.Parameters) })
 	return out
+}
+
+// weighs reports whether a tensor looks like weights: those of every kind of weights, and
+// numbers of a rank that is not known.
+func (t *TensorStatus) weighs() bool {
+	return t.Kind.IsWeight() || t.Kind == KindOther && t.Encoding != nil && t.Elements() > 0
 }
 
 // general returns a reason without the numbers before its first comma, so that tensors of

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,7 +65,7 @@ func TestKinds(t *testing.T) {
 			"unet.add_embedding.linear_2.weight": {48, 64}, "time_embed.0.weight": {48, 64}, "label_emb.0.0.weight": {48, 64},
 			"bbox_embed.layers.0.weight": {48, 64}, "embed_out.weight": {48, 64}, "word_embed_proj.weight": {48, 64},
 			"shared_expert.up_proj.weight": {48, 64}, "experts.3.w1.weight": {48, 64}, "lm_head.weight": {500, 64},
-			"big.weight": {20000, 20000}, "long.weight": {20, 600000}, "layers.0.A_log": {48, 16},
+			"big.weight": {20000, 20000}, "long.weight": {20, 600000},
 		},
 		engine.KindTable: {
 			"model.embed_tokens.weight": {500, 64}, "transformer.wte.weight": {500, 64}, "bert.embeddings.word_embeddings.weight": {500, 64},
@@ -80,7 +81,7 @@ func TestKinds(t *testing.T) {
 		},
 		engine.KindConvolution: {
 			"conv.weight": {8, 4, 3, 3}, "params/conv/kernel": {3, 3, 16, 24}, "conv1.weight": {16, 8, 5}, "encoder.pos.0.weight": {64, 48, 16},
-			"video.proj.weight": {64, 3, 2, 4, 4}, "video/conv/kernel": {2, 4, 4, 16, 64},
+			"video.proj.weight": {64, 3, 2, 4, 4}, "video/conv/kernel": {2, 4, 4, 16, 64}, "vision.embeddings.patch_embedding.weight": {96, 3, 16, 16},
 		},
 		engine.KindVector: {
 			"a.bias": {20}, "norm.weight": {20}, "scalar": nil, "attn.bias": {1, 1, 64, 64}, "attn.q_norm.weight": {16, 64}, "cls": {1, 1, 64},
@@ -130,17 +131,58 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestConfig: config.json tells tables and stacks whose names tell nothing.
+// TestArchitectures: names and shapes of the tensors of well-known models, and of others made
+// like them: whether they are multiplied, and so quantized, looked up in, or neither.
+func TestArchitectures(t *testing.T) {
+	data, err := os.ReadFile("testdata/kinds.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var models []struct {
+		Model   string
+		Config  map[string]any
+		Tensors [][3]any
+	}
+	if err := json.Unmarshal(data, &models); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range models {
+		config, _ := json.Marshal(m.Config)
+		shapes := map[string][]int{}
+		for _, tensor := range m.Tensors {
+			shape := []int{}
+			for _, d := range tensor[1].([]any) {
+				shape = append(shape, int(d.(float64)))
+			}
+			shapes[tensor[0].(string)] = shape
+		}
+		got := kinds(t, string(config), shapes, func(o *engine.Options) { o.MinEvals = 0 })
+		for _, tensor := range m.Tensors {
+			ts, use := got[tensor[0].(string)], "none"
+			switch ts.Kind {
+			case engine.KindTable:
+				use = "table"
+			case engine.KindMatrix, engine.KindMatrices, engine.KindConvolution:
+				use = "multiplied"
+			}
+			if use != tensor[2] || ts.Quantized() != (use == "multiplied") {
+				t.Errorf("%s: %s %v is %s (%s), want %s", m.Model, tensor[0], tensor[1], ts.Kind, ts.Reason, tensor[2])
+			}
+		}
+	}
+}
+
+// TestConfig: config.json tells tables and stacks whose names tell little.
 func TestConfig(t *testing.T) {
 	const config = "\xef\xbb\xbf" + `{"text_config": {"vocab_size": 500, "num_local_experts": 128}, "max_position_embeddings": 64,
 		"quantization_config": {"quant_method": "gptq", "bits": 4}}`
 	shapes := map[string][]int{
-		"model.x.weight": {500, 32}, "model.y.weight": {64, 32}, "model.z.weight": {501, 32}, "out_proj.weight": {500, 32},
+		"model.input.weight": {500, 32}, "model.y.weight": {500, 32}, "model.tok.weight": {501, 32}, "out_proj.weight": {500, 32}, "h.c_attn.weight": {64, 192},
 		"moe.w.weight": {128, 64, 32}, "I32 p.qweight": {64, 32},
 	}
 	got := kinds(t, config, shapes, nil)
 	for name, want := range map[string]engine.Kind{
-		"model.x.weight": engine.KindTable, "model.y.weight": engine.KindTable, "model.z.weight": engine.KindMatrix,
+		"model.input.weight": engine.KindTable, "model.y.weight": engine.KindMatrix, "model.tok.weight": engine.KindMatrix, "h.c_attn.weight": engine.KindMatrix,
 		"out_proj.weight": engine.KindMatrix, "moe.w.weight": engine.KindMatrices,
 	} {
 		if got[name].Kind != want {
@@ -150,8 +192,8 @@ func TestConfig(t *testing.T) {
 	if r := got["p.qweight"].Reason; !strings.Contains(r, "gptq") {
 		t.Errorf("packed: %s", r)
 	}
-	if got := kinds(t, "", shapes, nil); got["model.x.weight"].Kind != engine.KindMatrix || got["moe.w.weight"].Kind != engine.KindConvolution {
-		t.Errorf("without config.json: %s, %s", got["model.x.weight"].Kind, got["moe.w.weight"].Kind)
+	if got := kinds(t, "", shapes, nil); got["model.input.weight"].Kind != engine.KindMatrix || got["moe.w.weight"].Kind != engine.KindConvolution {
+		t.Errorf("without config.json: %s, %s", got["model.input.weight"].Kind, got["moe.w.weight"].Kind)
 	}
 	for _, bad := range []string{"{", "[]", `{"vocab_size": "many"}`, `{"vocab_size": 1e300}`} {
 		kinds(t, bad, shapes, nil)
@@ -261,6 +303,7 @@ func TestLeftOut(t *testing.T) {
 		"packed": {map[string][]int{"lm_head.weight": {100, 100}, "U8 l.0.weight": {9000, 1}, "l.0.weight.absmax": {300}, "U8 l.1.weight": {9000, 1}, "U8 l.1.weight.quant_state.bitsandbytes__nf4": {80}},
 			nil, []string{"78 % of the parameters are in 2 tensors that are not analysed", "quantized already by bitsandbytes nf4"}},
 		"limits": {map[string][]int{"a.weight": {100, 100}, "lm_head.weight": {60000, 100}}, (*engine.Options).LikeWeightWatcher, []string{"--max-n 0 adds it"}},
+		"rank":   {map[string][]int{"a.weight": {64, 64}, "six.weight": {8, 8, 8, 8, 8, 8}}, nil, []string{"98 % of the parameters", "6-D"}},
 		"choice": {map[string][]int{"a.weight": {100, 100}, "b.weight": {100, 100}}, func(o *engine.Options) { o.Layers = []string{"a"} }, nil},
 	} {
 		plan := &engine.Plan{}

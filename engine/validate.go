@@ -142,8 +142,10 @@ func (c *Check) compare(q quant.Quantizer, original, dequantized []float32) {
 	if !ok {
 		return
 	}
+	defined := make([]float32, len(original))
+	d.Define(defined, original)
 	for i, w := range original {
-		if dequantized[i] != d.Define(w) {
+		if dequantized[i] != defined[i] {
 			if c.differ == 0 {
 				c.first = [2]float32{w, dequantized[i]}
 			}

@@ -12,9 +12,8 @@ import (
 // shapes of tensors and of their quantization. Models made of several have one object for
 // each inside; lists hold the numbers of all.
 type Config struct {
-	// Vocabularies are the sizes of vocabularies, Positions the largest numbers of
-	// positions and of segment types: rows of tables of vectors.
-	Vocabularies, Positions []int
+	// Vocabularies are the sizes of vocabularies.
+	Vocabularies []int
 	// Experts are the numbers of experts of a layer.
 	Experts []int
 	// QuantMethod is how the weights were quantized when they were written, such as gptq;
@@ -67,8 +66,6 @@ func (c *Config) add(object map[string]any, depth int) {
 			switch key {
 			case "vocab_size", "n_vocab", "padded_vocab_size":
 				c.Vocabularies = append(c.Vocabularies, n)
-			case "max_position_embeddings", "n_positions", "n_ctx", "type_vocab_size", "max_source_positions", "max_target_positions":
-				c.Positions = append(c.Positions, n)
 			case "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts":
 				c.Experts = append(c.Experts, n)
 			}

@@ -120,11 +120,12 @@ type Stepped interface {
 	Step() float32
 }
 
-// A Defined quantizer can say by its definition what becomes of a weight, one operation
+// A Defined quantizer can say by its definition what becomes of weights, one operation
 // after the other. It is slow, and what fast loops are held to.
 type Defined interface {
 	Quantizer
-	Define(w float32) float32
+	// Define writes what becomes of the weights src to dst, of the same length.
+	Define(dst, src []float32)
 }
 
 // A Keeper is a quantizer that may leave weights exactly as they are stored.

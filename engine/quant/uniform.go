@@ -137,19 +137,19 @@ func (q *uniformQuantizer) Dequantize(dst []float32, p Piece) {
 }
 
 // Define follows the formulas in the documentation of the package.
-func (q *uniformQuantizer) Define(w float32) float32 {
+func (q *uniformQuantizer) Define(dst, src []float32) {
 	round := func(x float32) float32 { return float32(math.RoundToEven(float64(x))) }
 	clamp := func(x, low, high float32) float32 { return min(max(x, low), high) }
-	v := make([]float32, 1)
-	if q.scheme.asymmetric {
-		code := clamp(round(float32(w/q.step)-float32(q.asym.Min/q.step)), 0, q.scheme.topCode())
-		v[0] = float32(code*q.step) + q.asym.Min
-	} else {
-		code := clamp(round(w/q.step), -q.scheme.qmax(), q.scheme.qmax())
-		v[0] = code * q.step
+	for i, w := range src {
+		if q.scheme.asymmetric {
+			code := clamp(round(float32(w/q.step)-float32(q.asym.Min/q.step)), 0, q.scheme.topCode())
+			dst[i] = float32(code*q.step) + q.asym.Min
+		} else {
+			code := clamp(round(w/q.step), -q.scheme.qmax(), q.scheme.qmax())
+			dst[i] = code * q.step
+		}
 	}
-	q.out.Round(v)
-	return v[0]
+	q.out.Round(dst)
 }
 
 // Codes count from 0: at symmetric schemes the code of zero is qmax.

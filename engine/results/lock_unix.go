@@ -19,6 +19,19 @@ func acquire(name string) (*os.File, error) {
 	return f, nil
 }
 
+// lockFolder waits until no other process changes the files of a folder, and keeps others
+// from it until the function that it returns is called. A folder that is not there is not
+// locked.
+func lockFolder(dir string) (unlock func()) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return func() {}
+	}
+	for unix.Flock(int(f.Fd()), unix.LOCK_EX) == unix.EINTR {
+	}
+	return func() { f.Close() }
+}
+
 // held reports whether a process holds a file locked.
 func held(name string) bool {
 	f, err := os.Open(name)

@@ -156,6 +156,7 @@ func (w *Writer) Finish(o *engine.Outcome) (*engine.Result, error) {
 // none appears and the earlier run stays as it was. The error wraps ErrAnotherModel if that is
 // one of another model, unless it may be overwritten.
 func (w *Writer) Publish(render func(Add) error) error {
+	defer lockFolder(w.dir)()
 	old, _ := readRun(w.dir)
 	if old != nil && !w.over {
 		if err := w.sameModel(old); err != nil {
@@ -197,6 +198,7 @@ func (w *Writer) PublishUnfinished(render func(Add) error) error {
 // Publish puts the files that render adds into the folder dir: all of them or, on an error,
 // none.
 func Publish(dir string, render func(Add) error) error {
+	defer lockFolder(dir)()
 	if err := atomicfile.Recover(filepath.Join(dir, journalName)); err != nil {
 		return err
 	}
@@ -213,6 +215,7 @@ func Publish(dir string, render func(Add) error) error {
 func (r *Run) Publish(dir string, render func(Add) error) error { return r.publishMore(dir, render) }
 
 func (r *Run) publishMore(dir string, render func(Add) error) error {
+	defer lockFolder(dir)()
 	set := atomicfile.Set{Tag: r.ID}
 	defer set.Discard()
 	if err := r.publish(&set, dir, render); err != nil {
@@ -274,7 +277,7 @@ func (w *Writer) Discard() {
 // files that are not as this package writes them one of class checkpoint.ErrCorrupt or
 // checkpoint.ErrUnsupported.
 func Open(dir string) (*Run, *engine.Result, error) {
-	if err := atomicfile.Recover(filepath.Join(dir, journalName)); err != nil {
+	if err := recoverFolder(dir); err != nil {
 		return nil, nil, err
 	}
 	run, err := readRun(dir)

@@ -181,9 +181,19 @@ func unfinished(dir string) []string {
 	return all
 }
 
+// recoverFolder finishes a change to dir that was decided.
+func recoverFolder(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, journalName)); err != nil {
+		return nil
+	}
+	defer lockFolder(dir)() // of a process that is alive, too
+	return atomicfile.Recover(filepath.Join(dir, journalName))
+}
+
 // tidy finishes what a process that died has left in dir: a change that was decided, and
 // temporary files. Unfinished runs without any row go, too.
 func tidy(dir string) error {
+	defer lockFolder(dir)()
 	if err := atomicfile.Recover(filepath.Join(dir, journalName)); err != nil {
 		return err
 	}
