@@ -47,7 +47,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
-		if ts.Status == Planned && ts.Layers[0].Quantized {
+		if ts.Status == Planned && ts.Layers[0].Quantized && level != quant.Stored {
 			planned[ts.Name] = ts
 		}
 	}

@@ -112,6 +112,20 @@ func (o *Options) named(names ...string) bool {
 	return false
 }
 
+// Unmatched returns the patterns of opts.Layers that match no tensor of the plan.
+func (p *Plan) Unmatched(opts *Options) []string {
+	var none []string
+	for _, pattern := range opts.Layers {
+		if !slices.ContainsFunc(p.Tensors, func(t TensorStatus) bool {
+			return matches(pattern, t.Name) || matches(pattern, strings.TrimSuffix(t.Name, ".weight")) ||
+				slices.ContainsFunc(t.Layers, func(l Layer) bool { return matches(pattern, l.LongName) })
+		}) {
+			none = append(none, pattern)
+		}
+	}
+	return none
+}
+
 // matches reports whether a pattern matches the whole of a name. In a pattern "*" stands
 // for any text, dots and slashes too, and "?" for any one byte; all else, brackets and
 // commas too, stands for itself, so that a name matches itself.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -90,9 +91,7 @@ func (a *analysis) run(c *ucli.Context) error {
 	if err := opts.Validate(); err != nil {
 		return cli.Usagef("--baseline: %v", err)
 	}
-	if left := plan.LeftOut().String(); left != "" {
-		t.Warn("%s", cli.OneLine(left))
-	}
+	warnPlan(t, plan, &opts)
 	if a.dir == "" {
 		return cli.Usagef("--output-dir is empty")
 	}
@@ -110,7 +109,7 @@ func (a *analysis) run(c *ucli.Context) error {
 	if err != nil {
 		return cli.Unwritable(err)
 	}
-	return a.keep(t, store, func(bar *cli.Progress, sink engine.Sink) (*engine.Outcome, error) {
+	return a.keep(c.Context, t, store, func(bar *cli.Progress, sink engine.Sink) (*engine.Outcome, error) {
 		opts.Progress = func(p engine.Progress) { bar.Update(p.Done, p.Total, p.Work, p.Layer) }
 		return engine.Run(c.Context, src, plan, opts, sink)
 	})
@@ -125,7 +124,7 @@ func cannotKeep(err error) error {
 }
 
 // keep runs the analysis, publishes what it has finished and prints it.
-func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Progress, engine.Sink) (*engine.Outcome, error)) error {
+func (a *analysis) keep(ctx context.Context, t *cli.Terminal, store *results.Writer, run func(*cli.Progress, engine.Sink) (*engine.Outcome, error)) error {
 	// Nearly all memory is buffers that live as long as the run; collecting early
 	// costs nothing and keeps the process to what describe predicts.
 	if os.Getenv("GOGC") == "" {
@@ -176,19 +175,26 @@ func (a *analysis) keep(t *cli.Terminal, store *results.Writer, run func(*cli.Pr
 		summaries, err = report.Render(res, opts, add)
 		return err
 	}); err != nil {
-		return unpublished(store, err) // also if the run was interrupted
+		// What was computed is printed all the same, also if the run was interrupted.
+		return errors.Join(a.print(t, res, report.Compare(res, opts), stream, ""), unpublished(store, err))
 	}
 	kept = res.Interrupted
 	if err := a.print(t, res, summaries, stream, dir); err != nil {
 		return err
 	}
 	var pictureErr error
-	if !a.noPlots {
+	if !a.noPlots && ctx.Err() == nil {
 		pictureErr = more(func(add results.Add) error { return report.RenderPictures(res, opts, add) })
+	}
+	if errors.Is(pictureErr, results.ErrReplaced) {
+		t.Note("%s: its pictures are not drawn", cli.OneLine(pictureErr.Error()))
+		pictureErr = nil
 	}
 	switch {
 	case runErr != nil:
 		return runErr
+	case ctx.Err() != nil: // when the rows were finished, before the pictures were
+		return context.Cause(ctx)
 	case pictureErr != nil:
 		return fmt.Errorf("the tables are complete, the pictures are not: %w", pictureErr)
 	case res.Partial():
@@ -206,7 +212,7 @@ func unpublished(store *results.Writer, err error) error {
 	return &cli.HintedError{Err: cli.Unwritable(err), Hints: hints}
 }
 
-// print prints a result, which is in the folder dir.
+// print prints a result, which is in the folder dir, or nowhere if dir is empty.
 func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.Summary, stream *rowStream, dir string) error {
 	var err error
 	if stream != nil {
@@ -222,7 +228,10 @@ func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.
 			t.Warn("%s: tensor %q refused: %s", checkpoint.Printable(ts.File), ts.Name, ts.Reason)
 		}
 	}
-	if res.Interrupted {
+	switch {
+	case dir == "":
+		return nil // not published
+	case res.Interrupted:
 		missing, all := 0, 0
 		for k := range res.Rows {
 			all += len(res.Rows[k])
@@ -230,10 +239,20 @@ func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.
 		}
 		t.Warn("INTERRUPTED: %d of %d rows are finished; they and their tables are in %s, and %s is as it was",
 			all-missing, all, cli.OneLine(filepath.Clean(dir)), cli.OneLine(filepath.Clean(a.dir)))
-	} else if !a.json {
+	case !a.json:
 		t.Note("results are in %s", filepath.Clean(dir))
 	}
 	return nil
+}
+
+// warnPlan says what a plan leaves out, and which patterns match nothing.
+func warnPlan(t *cli.Terminal, plan *engine.Plan, opts *engine.Options) {
+	for _, pattern := range plan.Unmatched(opts) {
+		t.Warn("--layers %s matches no tensor", checkpoint.Printable(pattern))
+	}
+	if left := plan.LeftOut().String(); left != "" {
+		t.Warn("%s", cli.OneLine(left))
+	}
 }
 
 // checkSelection fails if there is nothing to analyse: an empty table would hide

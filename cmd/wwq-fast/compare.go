@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -10,7 +12,6 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/report"
 	"github.com/wwq-fast/wwq-fast/engine/results"
-	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
 // comparison is the command compare and what its flags say.
@@ -49,8 +50,14 @@ func (x *comparison) run(c *ucli.Context) error {
 	if err := x.check(); err != nil {
 		return err
 	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return checkpoint.NotFoundf("%s: a file, not a folder of results", cli.OneLine(dir))
+	}
 	run, res, err := results.Open(dir)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && len(results.Unfinished(dir)) > 0:
+		return &cli.HintedError{Err: checkpoint.NotFoundf("%s: no finished run, but unfinished ones", cli.OneLine(dir)),
+			Hints: []string{"wwq-fast compare " + cli.OneLine(strings.Join(results.Unfinished(dir), " or "))}}
 	case errors.Is(err, fs.ErrNotExist):
 		return checkpoint.NotFoundf("%s: no results: there is no run.json, or rows that it names are missing", cli.OneLine(dir))
 	case errors.Is(err, results.ErrOld):
@@ -65,20 +72,22 @@ func (x *comparison) run(c *ucli.Context) error {
 		return cli.Usagef("--baseline: %v", err)
 	}
 	opts := report.Options{Model: run.ModelName, Compat: x.compatible() || run.Compat}
-	var summaries []stats.Summary
-	if err := run.Publish(dir, func(add results.Add) error {
-		summaries, err = report.Render(res, opts, add)
+	published := run.Publish(dir, func(add results.Add) error {
+		_, err := report.Render(res, opts, add)
 		return err
-	}); err != nil {
-		return cli.Unwritable(err)
-	}
+	})
+	// The table is printed whether the files could be written or not.
+	summaries := report.Compare(res, opts)
 	if x.json {
 		err = printSummariesJSON(t.Out, summaries)
 	} else {
 		err = printComparison(t, summaries, res)
 	}
-	if err == nil && !x.noPlots {
-		err = run.Publish(dir, func(add results.Add) error { return report.RenderPictures(res, opts, add) })
+	if err := errors.Join(err, cli.Unwritable(published)); err != nil {
+		return err
+	}
+	if !x.noPlots {
+		err = cli.Unwritable(run.Publish(dir, func(add results.Add) error { return report.RenderPictures(res, opts, add) }))
 	}
 	if err == nil && res.Partial() {
 		return cli.ErrPartial

@@ -58,6 +58,7 @@ func (d *description) run(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	warnPlan(t, plan, &opts)
 	if d.json {
 		return printPlanJSON(t.Out, plan)
 	}
@@ -94,9 +95,6 @@ func (d *description) run(c *ucli.Context) error {
 	}
 	if _, err := fmt.Fprintln(t.Out, w.Render()); err != nil {
 		return err
-	}
-	if left := plan.LeftOut().String(); left != "" {
-		t.Warn("%s", cli.OneLine(left))
 	}
 	threads := runtime.GOMAXPROCS(0)
 	_, err = fmt.Fprintln(t.Out, t.Wrap(fmt.Sprintf("%d tensors, %d layers to analyse; about %s of memory on %d threads, %s on one",

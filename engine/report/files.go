@@ -91,6 +91,9 @@ func Render(res *engine.Result, opts Options, add results.Add) ([]stats.Summary,
 	return d.summaries, nil
 }
 
+// Compare returns the comparison of the levels that Render writes.
+func Compare(res *engine.Result, opts Options) []stats.Summary { return newData(res, opts).summaries }
+
 // RenderPictures adds the pictures of a result, plots/*.png.
 func RenderPictures(res *engine.Result, opts Options, add results.Add) error {
 	files, err := pictures(newData(res, opts))

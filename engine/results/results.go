@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -20,6 +21,10 @@ import (
 // ErrOld is returned for results of version 0.1.0, which kept tables only. Test with
 // errors.Is.
 var ErrOld = errors.New("results of wwq-fast 0.1.0, which kept tables only: run wwq-fast analyze again")
+
+// ErrReplaced is returned where another run has taken the place of the one in a folder. Test
+// with errors.Is.
+var ErrReplaced = errors.New("another run has taken the place of this one")
 
 // ErrAnotherModel is returned where a folder holds the results of another model. Test with
 // errors.Is.
@@ -80,6 +85,11 @@ func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Op
 
 // create makes the folder of the unfinished run.
 func (w *Writer) create() error {
+	if err := w.made.MkdirAll(w.dir); err != nil {
+		return err
+	}
+	// Other processes take an unfinished run without a lock and rows for a dead one.
+	defer lockFolder(w.dir)()
 	if err := w.made.MkdirAll(filepath.Join(w.temp, rowsName)); err != nil {
 		return err
 	}
@@ -216,6 +226,11 @@ func (r *Run) Publish(dir string, render func(Add) error) error { return r.publi
 
 func (r *Run) publishMore(dir string, render func(Add) error) error {
 	defer lockFolder(dir)()
+	if now, err := readRun(dir); err != nil {
+		return err
+	} else if now.ID != r.ID {
+		return fmt.Errorf("%s: %w", dir, ErrReplaced)
+	}
 	set := atomicfile.Set{Tag: r.ID}
 	defer set.Discard()
 	if err := r.publish(&set, dir, render); err != nil {
@@ -277,7 +292,8 @@ func (w *Writer) Discard() {
 // files that are not as this package writes them one of class checkpoint.ErrCorrupt or
 // checkpoint.ErrUnsupported.
 func Open(dir string) (*Run, *engine.Result, error) {
-	if err := recoverFolder(dir); err != nil {
+	defer lockFolder(dir)()
+	if err := atomicfile.Recover(filepath.Join(dir, journalName)); err != nil {
 		return nil, nil, err
 	}
 	run, err := readRun(dir)

@@ -8,12 +8,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/internal/atomicfile"
 )
 
@@ -26,14 +29,20 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 	if err := tidy(dir); err != nil {
 		return err
 	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return &fs.PathError{Op: "write results to", Path: dir, Err: syscall.ENOTDIR}
+	}
 	var set atomicfile.Set
 	defer set.Discard()
-	if err := set.Add(filepath.Join(dir, "metrics", "probe"), func(io.Writer) error { return nil }); err != nil {
-		return err
+	for _, name := range []string{runName, "analysis_report.txt", "metrics/quantization_comparison.csv", "metrics/probe", "plots/probe", rowsName + "/probe"} {
+		if err := set.Add(below(dir, name), func(io.Writer) error { return nil }); err != nil {
+			return err
+		}
 	}
 	if overwrite {
 		return nil
 	}
+	defer lockFolder(dir)()
 	old, err := readRun(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -46,11 +55,8 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 	return old.sample(dir, src, plan)
 }
 
-// samples is how many tensors are read to tell one model from another.
-const samples = 3
-
-// sample compares the smallest tensors of a run, which lies in dir, with those of a
-// checkpoint.
+// sample compares the smallest, the largest and the middle one of the tensors of a run,
+// which lies in dir, with those of a checkpoint.
 func (r *Run) sample(dir string, src checkpoint.Source, plan *engine.Plan) error {
 	hashes, err := r.hashes(dir)
 	if err != nil {
@@ -76,7 +82,12 @@ func (r *Run) sample(dir string, src checkpoint.Source, plan *engine.Plan) error
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	for _, t := range common[:min(samples, len(common))] {
+	n := len(common)
+	for _, i := range []int{0, n / 2, n - 1} {
+		if n == 0 {
+			break
+		}
+		t := common[i]
 		data := make([]byte, t.Size)
 		if err := src.ReadTensor(data, t); err != nil {
 			return err
@@ -144,26 +155,55 @@ func (w *Writer) sameModel(old *Run) error {
 	return nil
 }
 
-// files returns the files of a run, which lies in dir, but run.json. Runs that do not list
-// their outputs have those that this program has always made.
+// files returns the files of a run, which lies in dir, but run.json: those that it lists,
+// and all that have the names that this program gives, from whatever run they come.
 func (r *Run) files(dir string) []string {
-	if r == nil {
-		r = &Run{}
+	var all []string
+	if r != nil {
+		all = slices.Concat(r.RowFiles, r.Outputs)
 	}
-	all := slices.Concat(r.RowFiles, r.Outputs)
-	if len(r.Outputs) > 0 {
-		return all
-	}
-	for _, pattern := range []string{
-		"metrics/results_*.csv", "metrics/quantization_comparison.csv", "metrics/quantization_errors.csv", "analysis_report.txt",
-		"plots/alpha_*.png", "plots/layerwise_alpha_comparison.png", "plots/spectral_norms_comparison.png",
-	} {
-		found, _ := filepath.Glob(below(escapeGlob(dir), pattern))
-		for _, f := range found {
-			info, err := os.Lstat(f)
-			if rel, e := filepath.Rel(dir, f); err == nil && e == nil && info.Mode().IsRegular() {
-				all = append(all, filepath.ToSlash(rel))
+	for _, sub := range []string{"metrics", "plots", rowsName, "."} {
+		entries, _ := os.ReadDir(below(dir, sub))
+		for _, e := range entries {
+			if name := path.Join(sub, e.Name()); e.Type().IsRegular() && ours(name) && !slices.Contains(all, name) {
+				all = append(all, name)
 			}
+		}
+	}
+	return all
+}
+
+// outputs are the files that this program has always made, but those with the name of a
+// level or a run.
+var outputs = []string{
+	"metrics/quantization_comparison.csv", "metrics/quantization_errors.csv", "analysis_report.txt",
+	"plots/alpha_distributions.png", "plots/alpha_comparison_boxplot.png", "plots/alpha_statistics_summary.png",
+	"plots/layerwise_alpha_comparison.png", "plots/spectral_norms_comparison.png",
+}
+
+// ours reports whether a name is that of a file that this program makes.
+func ours(name string) bool {
+	if slices.Contains(outputs, name) {
+		return true
+	}
+	if level, ok := strings.CutPrefix(name, "metrics/results_"); ok {
+		_, err := quant.Parse(strings.TrimSuffix(level, ".csv"))
+		return err == nil && strings.HasSuffix(level, ".csv")
+	}
+	id, ok := strings.CutPrefix(name, rowsName+"/")
+	id, ok2 := strings.CutSuffix(id, rowsExt)
+	_, err := hex.DecodeString(id)
+	return ok && ok2 && err == nil && len(id) == 8
+}
+
+// Unfinished lists the folders of unfinished runs in dir that can be opened.
+func Unfinished(dir string) []string {
+	entries, _ := os.ReadDir(dir)
+	var all []string
+	for _, e := range entries {
+		run := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(filepath.Join(run, runName)); strings.HasPrefix(e.Name(), unfinishedPrefix) && err == nil {
+			all = append(all, run)
 		}
 	}
 	return all
@@ -179,15 +219,6 @@ func unfinished(dir string) []string {
 		}
 	}
 	return all
-}
-
-// recoverFolder finishes a change to dir that was decided.
-func recoverFolder(dir string) error {
-	if _, err := os.Lstat(filepath.Join(dir, journalName)); err != nil {
-		return nil
-	}
-	defer lockFolder(dir)() // of a process that is alive, too
-	return atomicfile.Recover(filepath.Join(dir, journalName))
 }
 
 // tidy finishes what a process that died has left in dir: a change that was decided, and
