@@ -88,13 +88,21 @@ func (w *Writer) create() error {
 	if err := w.made.MkdirAll(w.dir); err != nil {
 		return err
 	}
-	// Other processes take an unfinished run without a lock and rows for a dead one.
-	defer lockFolder(w.dir)()
-	if err := w.made.MkdirAll(filepath.Join(w.temp, rowsName)); err != nil {
+	// Other processes take an unfinished run without a lock and rows for a dead one: it
+	// gets its name when it is locked.
+	early := filepath.Join(w.dir, beginningPrefix+w.run.ID)
+	if err := w.made.MkdirAll(early); err != nil {
 		return err
 	}
 	var err error
-	if w.lock, err = acquire(filepath.Join(w.temp, lockName)); err != nil {
+	if w.lock, err = acquire(filepath.Join(early, lockName)); err != nil {
+		return err
+	}
+	if err := os.Rename(early, w.temp); err != nil {
+		os.RemoveAll(early)
+		return err
+	}
+	if err := w.made.MkdirAll(filepath.Join(w.temp, rowsName)); err != nil {
 		return err
 	}
 	f, err := os.Create(filepath.Join(w.temp, runName))

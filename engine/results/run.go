@@ -45,6 +45,8 @@ const (
 	journalName = ".publish"
 	// unfinishedPrefix begins the names of the folders of unfinished runs.
 	unfinishedPrefix = ".run-"
+	// beginningPrefix begins those of runs that are not locked yet.
+	beginningPrefix = ".new-"
 	// lockName is that of the file that the writer of an unfinished run holds locked.
 	lockName = ".lock"
 )

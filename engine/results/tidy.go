@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -32,7 +33,13 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return &fs.PathError{Op: "write results to", Path: dir, Err: syscall.ENOTDIR}
 	}
-	var set atomicfile.Set
+	var set, made atomicfile.Set
+	defer made.Discard()
+	if err := made.MkdirAll(dir); err != nil {
+		return err
+	}
+	// Other processes must not find folders that are about to be removed.
+	defer lockFolder(dir)()
 	defer set.Discard()
 	for _, name := range []string{runName, "analysis_report.txt", "metrics/quantization_comparison.csv", "metrics/probe", "plots/probe", rowsName + "/probe"} {
 		if err := set.Add(below(dir, name), func(io.Writer) error { return nil }); err != nil {
@@ -42,7 +49,6 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 	if overwrite {
 		return nil
 	}
-	defer lockFolder(dir)()
 	old, err := readRun(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -231,6 +237,12 @@ func tidy(dir string) error {
 	live := func(tag string) bool { return held(filepath.Join(dir, unfinishedPrefix+tag, lockName)) }
 	for _, sub := range []string{"", "metrics", "plots", rowsName} {
 		atomicfile.Sweep(filepath.Join(dir, sub), live)
+	}
+	begun, _ := filepath.Glob(filepath.Join(escapeGlob(dir), beginningPrefix+"*"))
+	for _, run := range begun {
+		if info, err := os.Lstat(run); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.RemoveAll(run)
+		}
 	}
 	for _, run := range unfinished(dir) {
 		if rows, _ := filepath.Glob(filepath.Join(escapeGlob(run), rowsName, "*"+rowsExt)); !slices.ContainsFunc(rows, hasContent) {

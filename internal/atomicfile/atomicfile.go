@@ -144,7 +144,7 @@ func (s *Set) MkdirAll(dir string) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if _, e := os.Lstat(d); e == nil {
+		if info, e := os.Lstat(d); e == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return &fs.PathError{Op: "follow", Path: d, Err: fs.ErrNotExist}
 		}
 		missing = append(missing, d)
