@@ -52,15 +52,19 @@ func TestSyrk16(t *testing.T) {
 
 // TestKinds16 runs all kinds of elements over several slabs: runs of every length.
 func TestKinds16(t *testing.T) {
+	k := 50
+	if testing.Short() {
+		k = 19
+	}
 	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		var ws Workspace
 		for _, kind := range kinds {
 			for _, top := range tops {
-				for _, m := range []int{1023, 1024, 2500} {
-					q := elements[int16](rng, kind, 50*m, top)
-					wantSame16(t, set, true, 50, m, q, 50, 50, 1, &ws)
-					wantSame16(t, set, false, 50, m, q, m, 51, 1, &ws)
+				for _, m := range unlessShort(1025, 1023, 1024, 2500) {
+					q := elements[int16](rng, kind, k*m, top)
+					wantSame16(t, set, true, k, m, q, k, k, 1, &ws)
+					wantSame16(t, set, false, k, m, q, m, k+1, 1, &ws)
 				}
 			}
 		}

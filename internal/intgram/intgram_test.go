@@ -12,6 +12,15 @@ import (
 	"gonum.org/v1/gonum/blas"
 )
 
+// unlessShort returns the sizes, only the first of them if tests are short, as in
+// scripts/check-arm64.sh, where an emulator makes them slow.
+func unlessShort(sizes ...int) []int {
+	if testing.Short() {
+		return sizes[:1]
+	}
+	return sizes
+}
+
 // eachSet runs f once for every instruction set of this build and machine.
 func eachSet(t *testing.T, f func(t *testing.T, set Set)) {
 	for _, set := range Sets() {
@@ -117,15 +126,19 @@ func TestAgainstGeneric(t *testing.T) {
 
 // TestKinds runs all kinds of codes over several slabs.
 func TestKinds(t *testing.T) {
+	k := 50
+	if testing.Short() {
+		k = 19
+	}
 	eachSet(t, func(t *testing.T, set Set) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		var ws Workspace
 		for _, kind := range kinds {
 			for _, qmax := range []int{127, 126, 100, 91, 90, 63, 31, 15, 7, 3, 1} {
-				for _, m := range []int{2048, 2049, 4500} {
-					q := codes(rng, kind, 50*m, qmax)
-					wantSame(t, set, true, 50, m, q, 50, qmax, 50, 1, &ws)
-					wantSame(t, set, false, 50, m, q, m, qmax, 51, 1, &ws)
+				for _, m := range unlessShort(2049, 2048, 4500) {
+					q := codes(rng, kind, k*m, qmax)
+					wantSame(t, set, true, k, m, q, k, qmax, k, 1, &ws)
+					wantSame(t, set, false, k, m, q, m, qmax, k+1, 1, &ws)
 				}
 			}
 		}
