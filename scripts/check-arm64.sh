@@ -56,9 +56,9 @@ packages=${PACKAGES:-internal/twostage internal/intgram lapack internal/kernel i
 short=
 if [ "${SHORT:-1}" = 1 ]; then
     short=-test.short
-    echo "check-arm64: every test runs but intgram's TestWide; left out (SHORT=0 runs all, which takes long):"
-    echo "  intgram: in TestKinds and TestKinds16 orders of 50 (19 runs) and all lengths but one"
-    echo "  twostage: most orders above 200; above 800 run dense ones, in NEON only"
+    echo "check-arm64: short tests; left out (SHORT=0 runs all, which takes long):"
+    echo "  intgram: TestWide; in TestKinds and TestKinds16 orders of 50 (19 runs) and all lengths but one"
+    echo "  twostage: most orders above 200; what remains above 800 runs in NEON only"
     echo "  lapack: order 577, and three of four rounds of concurrent problems"
 fi
 for pkg in $packages; do

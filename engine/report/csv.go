@@ -111,6 +111,10 @@ var comparison = []comparisonColumn{
 		"The layer that moves mean_change most."},
 	{"mean_change_without", metric.Number, func(s *stats.Summary) any { return s.WithoutLargest },
 		"mean_change without that layer."},
+	{"alpha_hat_median", metric.Number, func(s *stats.Summary) any { return s.AlphaHatMedian },
+		"Median of alpha_weighted."},
+	{"log_norm_median", metric.Number, func(s *stats.Summary) any { return s.LogNormMedian },
+		"Median of log_norm."},
 }
 
 // ComparisonFields returns the columns of the comparison for one level, by name: strings,

@@ -90,7 +90,7 @@ func (p printer) summary(s *stats.Summary, compat bool) {
 	p.line("  2 <= alpha <= 6   %d (%s)", s.Optimal, percent(s.Optimal, s.Layers-s.Unquantized))
 	p.line("  alpha < 2         %d", s.Below)
 	p.line("  alpha > 6         %d", s.Above)
-	p.line("  alpha-hat         %s", fixed(s.AlphaHat))
+	p.line("  alpha-hat         %s (median %s)", fixed(s.AlphaHat), fixed(s.AlphaHatMedian))
 	if s.Undetermined > 0 {
 		p.line("  undetermined      %d (another tail fits as well, see warning)", s.Undetermined)
 	}

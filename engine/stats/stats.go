@@ -24,6 +24,8 @@ type Summary struct {
 	Mean, Std, Min, Max, Median float64 // of alpha; Std with n-1
 	Below, Above, Optimal       int     // alpha below engine.OptimalLow, above engine.OptimalHigh, between
 	AlphaHat, LogNorm           float64 // means of alpha_weighted and log_norm
+	AlphaHatMedian              float64 // median of alpha_weighted
+	LogNormMedian               float64 // median of log_norm
 	// Undetermined counts the exponents that might as well be others, because another tail
 	// fits about as well; Short those of spectra of fewer than ShortSpectrum eigenvalues.
 	Undetermined, Short int
@@ -134,8 +136,11 @@ func summarise(level quant.Recipe, reached []engine.Row, counts func(*engine.Row
 			s.Optimal++
 		}
 	}
-	s.AlphaHat = mean(Values(rows, "alpha_weighted"))
-	s.LogNorm = mean(Values(rows, "log_norm"))
+	weighted, norms := Values(rows, "alpha_weighted"), Values(rows, "log_norm")
+	s.AlphaHat, s.LogNorm = mean(weighted), mean(norms)
+	slices.Sort(weighted)
+	slices.Sort(norms)
+	s.AlphaHatMedian, s.LogNormMedian = median(weighted), median(norms)
 	return s
 }
 

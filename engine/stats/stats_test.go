@@ -46,6 +46,7 @@ func result(t *testing.T, levels string, alphas ...[]float64) *engine.Result {
 func check(t *testing.T, name string, got, want stats.Summary) {
 	t.Helper()
 	got.Paired, got.Largest, got.WithoutLargest = 0, nil, 0 // TestPairs
+	got.AlphaHatMedian, got.LogNormMedian = 0, 0            // TestMedians
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range w.NumField() {
 		field := w.Type().Field(i).Name
@@ -107,6 +108,14 @@ func TestBaseline(t *testing.T) {
 	res.Options.Baseline = res.Levels[2]
 	if s := stats.Compare(res); math.Abs(s[0].MeanChange-15./9+1) > 1e-14 || math.Abs(s[1].MeanChange-12./9+1) > 1e-14 || s[2].MeanChange != 0 {
 		t.Errorf("changes from 2bit: %v, %v, %v", s[0].MeanChange, s[1].MeanChange, s[2].MeanChange)
+	}
+}
+
+// TestMedians: a median stands beside every mean.
+func TestMedians(t *testing.T) {
+	s := stats.Compare(result(t, "fp16,4bit", []float64{1, 2, 9}, []float64{4, nan, 6}))
+	if s[0].AlphaHatMedian != 20 || s[0].LogNormMedian != 200 || s[1].AlphaHatMedian != 50 || s[1].LogNormMedian != 400 {
+		t.Errorf("medians %v, %v; %v, %v", s[0].AlphaHatMedian, s[0].LogNormMedian, s[1].AlphaHatMedian, s[1].LogNormMedian)
 	}
 }
 
