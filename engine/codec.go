@@ -112,6 +112,7 @@ type tensorJSON struct {
 	Flag   string      `json:"flag,omitempty"`
 	Chosen bool        `json:"left_out_by_choice,omitempty"`
 	Same   bool        `json:"duplicate,omitempty"`
+	SHA256 string      `json:"sha256,omitempty"`
 	Worker int64       `json:"worker_bytes,omitempty"`
 	Layers []layerJSON `json:"layers,omitempty"`
 }
@@ -131,7 +132,7 @@ type layerJSON struct {
 func (t TensorStatus) MarshalJSON() ([]byte, error) {
 	j := tensorJSON{
 		Name: t.Name, DType: t.StoredType(), Shape: append([]int{}, t.Shape...), File: t.File, Bytes: t.Size,
-		Kind: t.Kind, Type: t.Type, Status: t.Status, Reason: t.Reason, Kept: t.Kept, Flag: t.Flag, Chosen: t.Chosen, Same: t.Duplicate,
+		Kind: t.Kind, Type: t.Type, Status: t.Status, Reason: t.Reason, Kept: t.Kept, Flag: t.Flag, Chosen: t.Chosen, Same: t.Duplicate, SHA256: t.SHA256,
 		Worker: t.Bytes,
 	}
 	for i := range t.Layers {
@@ -151,7 +152,7 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 	*t = TensorStatus{
 		Tensor: checkpoint.Tensor{Name: j.Name, DType: dtype, TypeName: j.DType, Shape: j.Shape, File: j.File, Size: j.Bytes},
 		Kind:   j.Kind, Type: j.Type, Status: j.Status, Reason: j.Reason, Bytes: j.Worker,
-		Kept: j.Kept, Flag: j.Flag, Chosen: j.Chosen, Duplicate: j.Same,
+		Kept: j.Kept, Flag: j.Flag, Chosen: j.Chosen, Duplicate: j.Same, SHA256: j.SHA256,
 	}
 	for _, l := range j.Layers {
 		t.Layers = append(t.Layers, Layer{

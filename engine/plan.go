@@ -34,6 +34,9 @@ type TensorStatus struct {
 	Flag string
 	// Chosen says that the user has left the tensor out, by name or type.
 	Chosen bool
+	// SHA256 is the hash of the stored bytes, in hexadecimal digits, of a tensor that was
+	// read; empty in plans.
+	SHA256 string
 	// Duplicate says that the tensor has the contents of another one, in whose rows it is
 	// counted.
 	Duplicate bool

@@ -97,6 +97,7 @@ func (m *merger) merge(plan *Plan) ([]TensorStatus, [][]Row) {
 		ts := plan.Tensors[i]
 		from := ts.Name // the tensor that has the rows
 		record, read := m.records[ts.Name]
+		ts.SHA256 = record.SHA256
 		if ts.Status == Planned && read && record.Reason == "" {
 			key := contentsOf(&ts, record.SHA256, m.levels)
 			other, known := first[key]

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"image"
 	"image/color"
 	"image/png"
 	"io"
@@ -106,6 +107,13 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 	// Flat colours compress well at any setting; the default one takes longer
 	// than drawing.
 	enc := png.Encoder{CompressionLevel: png.BestSpeed}
+	if rgba, ok := img.Image().(*image.RGBA); ok {
+		var meaning []color.Color
+		for i := range d.levels {
+			meaning = append(meaning, d.color(i))
+		}
+		return enc.Encode(w, indexed(rgba, meaning))
+	}
 	return enc.Encode(w, img.Image())
 }
 

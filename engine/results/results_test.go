@@ -311,7 +311,7 @@ func TestRun(t *testing.T) {
 var unkept = []string{"Encoding", "Offset", "DType", "TypeName", "Progress"}
 
 // perTensor are the fields that some tensors and layers do not have, or have as zero.
-var perTensor = []string{"ID", "Index", "Reason", "Type", "Layers", "Bytes", "Kept", "Flag", "Chosen", "Duplicate"}
+var perTensor = []string{"ID", "Index", "Reason", "Type", "Layers", "Bytes", "Kept", "Flag", "Chosen", "Duplicate", "SHA256"}
 
 // compare fails the test where a value that was read differs from the one written, or the
 // one written is zero.

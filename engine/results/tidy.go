@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -42,7 +41,7 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 	defer lockFolder(dir)()
 	defer set.Discard()
 	for _, name := range []string{runName, "analysis_report.txt", "metrics/quantization_comparison.csv", "metrics/probe", "plots/probe", rowsName + "/probe"} {
-		if err := set.Add(below(dir, name), func(io.Writer) error { return nil }); err != nil {
+		if err := set.Probe(below(dir, name)); err != nil {
 			return err
 		}
 	}
@@ -112,8 +111,18 @@ func (r *Run) alike(plan *engine.Plan) bool {
 	})
 }
 
-// hashes returns those of the tensors of the run, which lies in dir, by name.
+// hashes returns those of the tensors of the run, which lies in dir, by name: from run.json
+// or, of runs that did not come to their end, from the rows.
 func (r *Run) hashes(dir string) (map[string]string, error) {
+	all := map[string]string{}
+	for i := range r.Tensors {
+		if t := &r.Tensors[i]; t.SHA256 != "" {
+			all[t.Name] = t.SHA256
+		}
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

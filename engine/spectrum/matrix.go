@@ -112,7 +112,7 @@ func PanelLength(k, align int) int {
 
 // sumBlock is how many squares are added before the sum goes into a total: few enough that
 // their rounding stays below 1e-12 of them even if all of it has one sign.
-const sumBlock = 1 << 12
+const sumBlock = 1 << 14
 
 // panel64 writes a panel to dst in float64 and adds the squares of its elements to sum.
 func (ws *Workspace) panel64(m Matrix, dst []float64, first, count int, sum *total) {

@@ -108,6 +108,25 @@ func (s *Set) Add(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
+// Probe reports whether Add could write a file at path, but for the room that it takes. It
+// makes the missing directories of path, as Add does.
+func (s *Set) Probe(path string) error {
+	if err := s.MkdirAll(filepath.Dir(path)); err != nil {
+		return err
+	}
+	path, err := resolve(path)
+	if err != nil {
+		return err
+	}
+	name := s.tempName(filepath.Dir(path))
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(name)
+}
+
 // Remove has Commit remove a file, if it is there and no file of the set takes its place.
 func (s *Set) Remove(path string) { s.remove = append(s.remove, path) }
 
