@@ -144,16 +144,11 @@ func (c *classifier) packedReason(t *checkpoint.Tensor) string {
 	return fmt.Sprintf("quantized already%s: stored as %s, not as floating-point weights that can be read as they stand", by, t.StoredType())
 }
 
-// table returns the kind of a table of vectors. In front of rows and columns it may have
-// dimensions of 1.
+// table returns the kind of a table of vectors. In front of rows and columns it may have one
+// dimension of 1.
 func (c *classifier) table(t *checkpoint.Tensor) (Kind, string) {
-	for _, d := range t.Shape[:len(t.Shape)-2] {
-		if d != 1 {
-			return KindBuffer, fmt.Sprintf("a table of vectors in %d dimensions", len(t.Shape))
-		}
-	}
-	if len(t.Shape) > 3 {
-		return KindBuffer, fmt.Sprintf("a table of vectors in %d dimensions", len(t.Shape))
+	if d := len(t.Shape); d > 3 || d == 3 && t.Shape[0] != 1 {
+		return KindOther, fmt.Sprintf("a table of vectors in %d dimensions", d)
 	}
 	return KindTable, ""
 }
