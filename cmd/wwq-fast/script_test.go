@@ -51,6 +51,8 @@ func TestScripts(t *testing.T) {
 			switch library := cblas.Library().Library; cond {
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "race":
+				return raced, nil
 			case "openblas":
 				return library == "OpenBLAS", nil
 			case "reproducible":
