@@ -31,39 +31,68 @@ func (k Kind) IsWeight() bool {
 
 // A classifier tells the kinds of the tensors of one checkpoint.
 type classifier struct {
-	config checkpoint.Config
-	packed map[string]bool // modules that hold packed weights
-	method string          // how they were packed
+	config   checkpoint.Config
+	declared bool            // config.json says that the weights are quantized
+	scaled   map[string]bool // modules that hold what codes are decoded with: scales, zero points, codebooks
+	packed   map[string]bool // modules that hold packed weights
+	method   string          // how they were packed
 }
 
 // newClassifier looks at all tensors of a checkpoint, and at the config.json of its folder.
 func newClassifier(path string, tensors []checkpoint.Tensor) *classifier {
-	c := &classifier{config: checkpoint.ReadConfig(path), packed: map[string]bool{}}
+	c := &classifier{config: checkpoint.ReadConfig(path), scaled: map[string]bool{}, packed: map[string]bool{}}
 	c.method = c.config.QuantMethod
+	c.declared = c.method != ""
+	names := make([]tensorName, len(tensors))
 	for i := range tensors {
-		t := &tensors[i]
-		n := parseName(t.Name)
+		names[i] = parseName(tensors[i].Name)
+		n := &names[i]
 		if c.method == "" {
 			c.method = methodOf(n.leaf)
 		}
-		if isPacked(t, &n) {
-			c.packed[n.module] = true
+		if n.isCompanion() || n.decodes() {
+			c.scaled[n.module], c.scaled[n.parent()] = true, true
+		}
+	}
+	for i := range tensors {
+		if c.isPacked(&tensors[i], &names[i]) {
+			c.packed[names[i].module] = true
 		}
 	}
 	return c
 }
 
-// packedTypes are the element types that hold the codes of quantized weights. Indices are
-// I64, flags BOOL.
+// remarks returns what there is to say of a checkpoint whose tensors have these kinds.
+func (c *classifier) remarks(tensors []TensorStatus) []string {
+	if !c.declared || slices.ContainsFunc(tensors, func(t TensorStatus) bool { return t.Kind == KindPacked }) {
+		return nil
+	}
+	return []string{fmt.Sprintf("config.json says that the weights are quantized by %s, but all of them are stored as floating-point numbers: they are analysed as they are stored",
+		checkpoint.Printable(c.method))}
+}
+
+// packedTypes are the element types that hold the codes of quantized weights. I64 and U64
+// do where scales or codebooks are beside them; otherwise they are indices.
 var packedTypes = []checkpoint.DType{
 	checkpoint.U8, checkpoint.I8, checkpoint.U16, checkpoint.I16, checkpoint.U32, checkpoint.I32,
 	checkpoint.F8E4M3, checkpoint.F8E5M2, checkpoint.F8E4M3FNUZ, checkpoint.F8E5M2FNUZ, checkpoint.F6E2M3, checkpoint.F6E3M2, checkpoint.F4,
 }
 
 // isPacked reports whether a tensor, whose name is n, holds the codes of quantized weights.
-func isPacked(t *checkpoint.Tensor, n *tensorName) bool {
-	return t.Encoding == nil && len(t.Shape) >= 2 && t.Elements() > 0 && slices.Contains(packedTypes, t.DType) &&
-		!n.has("ids", "idx", "index", "indices", "mask", "masks", "count", "counts", "length", "lengths")
+// Names of indices are those of codes if something to decode them with is beside them, or
+// config.json says that weights are quantized.
+func (c *classifier) isPacked(t *checkpoint.Tensor, n *tensorName) bool {
+	scaled := c.scaled[n.module]
+	switch {
+	case t.Encoding != nil || len(t.Shape) < 2 || t.Elements() == 0 || n.isMask() || n.isPosition():
+		return false
+	case n.isIndices():
+		codes := scaled || c.declared && min(t.Shape[len(t.Shape)-2], t.Shape[len(t.Shape)-1]) > 1
+		return codes && slices.Contains(packedTypes, t.DType)
+	case t.DType == checkpoint.I64 || t.DType == checkpoint.U64:
+		return scaled && n.isCodes()
+	}
+	return slices.Contains(packedTypes, t.DType)
 }
 
 // methodOf returns the way of packing that has such leaves, empty for others.
@@ -94,15 +123,15 @@ func (c *classifier) kind(t *checkpoint.Tensor, n *tensorName) (Kind, string) {
 		return KindOther, "has no elements"
 	case n.isOptimizer():
 		return KindOptimizer, "the state of an optimizer"
-	case n.isCompanion() || c.packed[n.module] && n.isCompanionOfSibling():
+	case n.isCompanion() || (c.packed[n.module] || c.packed[n.parent()]) && n.isCompanionOfSibling():
 		return KindCompanion, "belongs to packed weights (scales, zero points)"
 	case len(s) < 2:
 		return KindVector, "a vector or scalar (bias, norm)"
-	case n.isBuffer():
+	case n.isBuffer() && !c.isPacked(t, n):
 		return KindBuffer, "a mask, a table of angles, filters or indices, or a statistic: not trained"
 	case n.isBias():
 		return KindVector, "a bias"
-	case isPacked(t, n):
+	case c.isPacked(t, n):
 		return KindPacked, c.packedReason(t)
 	case t.Encoding == nil:
 		return KindBuffer, fmt.Sprintf("stored as %s, not a floating-point weight that can be read as it stands", t.StoredType())

@@ -205,5 +205,38 @@ func (n *tensorName) isCompanion() bool {
 // isCompanionOfSibling reports whether a tensor belongs to packed weights if its module
 // has some.
 func (n *tensorName) isCompanionOfSibling() bool {
-	return n.has("scale", "scales", "zero", "zeros", "biases", "min", "max", "codebooks", "codebook", "su", "sv", "meta", "offset", "offsets")
+	return n.decodes() || n.has("biases", "min", "max", "su", "sv", "meta", "offset", "offsets", "perm")
+}
+
+// decodes reports whether the name is that of what codes are decoded with.
+func (n *tensorName) decodes() bool {
+	return n.has("scale", "scales", "zero", "zeros", "zp", "codebook", "codebooks", "centroid", "centroids", "lut") || n.is("lookup_table")
+}
+
+// parent returns the module of the module that n is the weight of, such as centroids.weight;
+// for other names, their module.
+func (n *tensorName) parent() string {
+	if !n.weight || n.module == "" {
+		return n.module
+	}
+	return n.module[:strings.LastIndexAny(n.module[:len(n.module)-1], "./")+1]
+}
+
+// isIndices reports whether the name is that of indices, of counts or of lengths, which may
+// be those of the vectors of a codebook.
+func (n *tensorName) isIndices() bool {
+	return n.has("ids", "idx", "idxs", "index", "indices", "count", "counts", "length", "lengths")
+}
+
+// isCodes reports whether the name is one that codes have.
+func (n *tensorName) isCodes() bool {
+	return n.isIndices() || n.has("code", "codes", "qidxs", "qweight", "packed")
+}
+
+// isMask reports whether the name is that of a mask.
+func (n *tensorName) isMask() bool { return n.has("mask", "masks") }
+
+// isPosition reports whether the name is that of indices of positions or tokens.
+func (n *tensorName) isPosition() bool {
+	return n.isIndices() && n.has("position", "positions", "pos", "relative", "rel", "token", "type")
 }

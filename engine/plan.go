@@ -50,6 +50,7 @@ func (t *TensorStatus) Quantized() bool { return len(t.Layers) > 0 && t.Layers[0
 // of its tensors from the checkpoint that it is run on.
 type Plan struct {
 	Tensors []TensorStatus // in natural order of names
+	Remarks []string       `json:",omitempty"` // sentences on the checkpoint as a whole
 }
 
 // Describe plans the analysis of a checkpoint from its headers, and config.json beside
@@ -73,6 +74,7 @@ func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
 		}
 		p.Tensors = append(p.Tensors, ts)
 	}
+	p.Remarks = c.remarks(p.Tensors)
 	return p, nil
 }
 
@@ -116,6 +118,9 @@ func (p *Plan) Split(n int) []*Plan {
 	}
 	for j := range parts {
 		parts[j] = &Plan{}
+	}
+	if n > 0 {
+		parts[0].Remarks = p.Remarks
 	}
 	for i, j := range owner {
 		parts[j].Tensors = append(parts[j].Tensors, p.Tensors[i])

@@ -109,7 +109,7 @@ func Run(ctx context.Context, src checkpoint.Source, plan *Plan, opts Options, s
 	env.BLAS, env.LAPACK = blas.Name(), solver.Name()
 	return &Outcome{
 		Threads: opts.threads(), Workers: workers,
-		Env: env, Warnings: env.warnings(),
+		Env: env, Warnings: slices.Concat(plan.Remarks, env.warnings()),
 		Started: started, Elapsed: time.Since(started), Interrupted: err != nil,
 	}, err
 }

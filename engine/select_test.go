@@ -321,3 +321,70 @@ func TestLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestPackedNames: codes are known by what is beside them, or by what config.json says of
+// the weights, whatever they are called.
+func TestPackedNames(t *testing.T) {
+	declared := func(method string) string {
+		return `{"quantization_config": {"quant_method": "` + method + `"}}`
+	}
+	const q = "l.0.q_proj."
+	for name, tc := range map[string]struct {
+		config string
+		shapes map[string][]int
+		want   map[string]engine.Kind
+	}{
+		"VPTQ": {declared("vptq"), map[string][]int{"I32 " + q + "indices": {1, 64, 16}, q + "centroids.weight": {1, 4096}, q + "weight_scale": {64}, q + "weight_bias": {64}, "I16 " + q + "perm": {64}},
+			map[string]engine.Kind{q + "indices": engine.KindPacked, q + "centroids.weight": engine.KindCompanion, q + "weight_bias": engine.KindVector, q + "perm": engine.KindCompanion}},
+		"VPTQ without config.json": {"", map[string][]int{"I32 " + q + "indices": {1, 64, 16}, "I32 " + q + "res_indices": {1, 64, 16}, q + "centroids.weight": {16, 4096}, q + "res_centroids.weight": {16, 64}},
+			map[string]engine.Kind{q + "indices": engine.KindPacked, q + "res_indices": engine.KindPacked, q + "res_centroids.weight": engine.KindCompanion}},
+		"SqueezeLLM":      {"", map[string][]int{"I32 " + q + "weight_idx": {16, 64}, q + "lookup_table": {64, 16}}, map[string]engine.Kind{q + "weight_idx": engine.KindPacked, q + "lookup_table": engine.KindCompanion}},
+		"QuIP#":           {"", map[string][]int{"I64 " + q + "Qidxs": {16, 64}, q + "codebook_id": {1}, q + "SU": {64}, q + "SV": {64}}, map[string]engine.Kind{q + "Qidxs": engine.KindPacked}},
+		"a method alone":  {declared("x"), map[string][]int{"I32 " + q + "codes_idx": {16, 64}}, map[string]engine.Kind{q + "codes_idx": engine.KindPacked}},
+		"without a word":  {"", map[string][]int{"I32 " + q + "codes_idx": {16, 64}}, map[string]engine.Kind{q + "codes_idx": engine.KindBuffer}},
+		"positions":       {declared("gptq"), map[string][]int{"I32 e.position_ids": {1, 512}, "I64 e.token_type_ids": {2, 512}}, map[string]engine.Kind{"e.position_ids": engine.KindBuffer, "e.token_type_ids": engine.KindBuffer}},
+		"Swin":            {"", map[string][]int{"I32 a.relative_position_index": {49, 49}, "a.logit_scale": {4, 1, 1}, "I64 a.relative_coords_index": {49, 49}}, map[string]engine.Kind{"a.relative_position_index": engine.KindBuffer, "a.relative_coords_index": engine.KindBuffer}},
+		"a mask":          {declared("awq"), map[string][]int{"U8 l.mask": {64, 64}, "l.scale": {64}, "l.w.weight": {64, 64}}, map[string]engine.Kind{"l.mask": engine.KindBuffer, "l.w.weight": engine.KindMatrix}},
+		"a scale of conv": {"", map[string][]int{"c.scale.weight": {64, 64}, "c.conv.weight": {64, 64, 3, 3}}, map[string]engine.Kind{"c.scale.weight": engine.KindMatrix}},
+	} {
+		got := kinds(t, tc.config, tc.shapes, nil)
+		for tensor, kind := range tc.want {
+			if ts := got[tensor]; ts.Kind != kind {
+				t.Errorf("%s: %s is %s (%s), want %s", name, tensor, ts.Kind, ts.Reason, kind)
+			}
+		}
+	}
+}
+
+// TestDeclaredMethod: a config.json that says quantized of weights stored as floating-point
+// numbers is remarked on, by method, in the plan and in what a run says; of packed ones the
+// reason says it.
+func TestDeclaredMethod(t *testing.T) {
+	for _, tc := range []struct {
+		method, tensor string
+		want           int
+	}{{"eetq", "a.weight", 1}, {"", "a.weight", 0}, {"gptq", "I32 a.qweight", 0}} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"quantization_config": {"quant_method": "`+tc.method+`"}}`), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		m, d := newMemory(), checkpoint.F32
+		name := tc.tensor
+		if typ, rest, ok := strings.Cut(name, " "); ok {
+			d, _ = checkpoint.ParseDType(typ)
+			name = rest
+		}
+		m.addAs(d, name, nil, 20, 30)
+		opts := engine.DefaultOptions()
+		plan, err := engine.Describe(shaped{m, dir}, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Remarks) != tc.want || tc.want == 1 && !strings.Contains(plan.Remarks[0], "quantized by eetq") {
+			t.Errorf("%s: %q", tc.method, plan.Remarks)
+		}
+		if parts := plan.Split(2); len(parts[0].Remarks) != tc.want {
+			t.Errorf("%s: parts: %q", tc.method, parts[0].Remarks)
+		}
+	}
+}

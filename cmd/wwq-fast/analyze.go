@@ -33,6 +33,7 @@ type analysis struct {
 	outputFlags
 	dir, name string
 	overwrite bool
+	remarks   []string // that were printed before the run
 }
 
 func (a *analysis) groups() []flagGroup {
@@ -92,6 +93,7 @@ func (a *analysis) run(c *ucli.Context) error {
 		return cli.Usagef("--baseline: %v", err)
 	}
 	warnPlan(t, plan, &opts)
+	a.remarks = plan.Remarks
 	if a.dir == "" {
 		return cli.Usagef("--output-dir is empty")
 	}
@@ -163,7 +165,9 @@ func (a *analysis) keep(ctx context.Context, t *cli.Terminal, store *results.Wri
 		t.Note("pure-Go build without a C BLAS: the same results, several times slower")
 	}
 	for _, w := range res.Warnings {
-		t.Warn("%s", w)
+		if !slices.Contains(a.remarks, w) {
+			t.Warn("%s", w)
+		}
 	}
 	publish, more, dir := store.Publish, store.PublishMore, a.dir
 	if res.Interrupted {
@@ -245,8 +249,12 @@ func (a *analysis) print(t *cli.Terminal, res *engine.Result, summaries []stats.
 	return nil
 }
 
-// warnPlan says what a plan leaves out, and which patterns match nothing.
+// warnPlan says what is remarkable in a checkpoint, what a plan leaves out, and which
+// patterns match nothing.
 func warnPlan(t *cli.Terminal, plan *engine.Plan, opts *engine.Options) {
+	for _, remark := range plan.Remarks {
+		t.Warn("%s", remark)
+	}
 	for _, pattern := range plan.Unmatched(opts) {
 		t.Warn("--layers %s matches no tensor", checkpoint.Printable(pattern))
 	}
