@@ -54,8 +54,11 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	sum.Files, err = w.Rewrite(ctx, out, checkpoint.RewriteOptions{
 		Overwrite:  overwrite,
 		Companions: true,
-		Metadata:   func(f *checkpoint.File) map[string]string { return rewriteMetadata(level, f) },
-		Note:       func(text string) { sum.Notes = append(sum.Notes, text) },
+		SourceHash: MetadataSource,
+		Metadata: func(*checkpoint.File) map[string]string {
+			return map[string]string{MetadataLevel: level.Name(), MetadataVersion: Version}
+		},
+		Note: func(text string) { sum.Notes = append(sum.Notes, text) },
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {
 			if ts := planned[t.Name]; ts != nil {
 				return opts.outType(level, &ts.Layers[0])

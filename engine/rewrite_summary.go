@@ -3,28 +3,16 @@ package engine
 import (
 	"cmp"
 	"slices"
-
-	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
-	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
 // Keys of the metadata that [Quantize] adds to every file that it writes.
 const (
 	MetadataLevel   = "wwq_fast.level"   // the level, such as "4bit"
 	MetadataVersion = "wwq_fast.version" // of the program
-	// MetadataSource is the SHA-256 of the header of the file from which the weights
-	// come, with its length field, in hexadecimal digits: that in run.json.
-	MetadataSource = "wwq_fast.source_header_sha256"
+	// MetadataSource is the SHA-256 of the file from which the weights come, in
+	// hexadecimal digits: what sha256sum prints of it, and its name on the Hugging Face Hub.
+	MetadataSource = "wwq_fast.source_sha256"
 )
-
-// rewriteMetadata returns the metadata for the copy of f at a level.
-func rewriteMetadata(level quant.Recipe, f *checkpoint.File) map[string]string {
-	return map[string]string{
-		MetadataLevel:   level.Name(),
-		MetadataVersion: Version,
-		MetadataSource:  f.HeaderSHA256,
-	}
-}
 
 // A Tally is a number of tensors and of the weights in them.
 type Tally struct {

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,11 @@ var (
 	companionSuffixes = []string{
 		".json", ".jsonl", ".jinja", ".txt", ".model", ".spm", ".bpe", ".tiktoken", ".vocab",
 		".py", ".md", ".yaml", ".yml",
+	}
+	// weightSuffixes are the endings of files of weights of any format.
+	weightSuffixes = []string{
+		".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".gguf", ".ggml", ".onnx", ".onnx_data", ".h5", ".hdf5", ".keras", ".msgpack", ".npz", ".npy",
+		".tflite", ".ot", ".mlpackage", ".mlmodel", ".engine", ".nemo", ".index", ".pb",
 	}
 	// companionNames are beginnings of names without such an ending.
 	companionNames = []string{"license", "notice", "readme", "copying", "use_policy"}
@@ -39,6 +45,13 @@ func IsCompanion(name string) bool {
 		}
 	}
 	return false
+}
+
+// IsWeights reports whether a file name is that of weights of some format, or of an index
+// of them.
+func IsWeights(name string) bool {
+	lower := strings.ToLower(name)
+	return isIndexName(lower) || slices.ContainsFunc(weightSuffixes, func(s string) bool { return strings.HasSuffix(lower, s) })
 }
 
 // isIndexName reports whether a name, in small letters, is that of the index of a sharded

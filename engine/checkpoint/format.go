@@ -16,8 +16,10 @@ type Format struct {
 	// their content is; nil if there are none.
 	IsIndex func(name string) bool
 	// Open opens a file, or a folder that holds one. It is nil if there is no reader
-	// for the format; Hint then says what to do.
-	Open func(path string) (Source, error)
+	// for the format; Hint then says what to do. explain makes of an error of one of the
+	// files a better one, which says what that file is instead; Open uses it for what it
+	// notes, not for the error that it returns.
+	Open func(path string, explain func(error) error) (Source, error)
 	Hint string
 	// Inside returns a better hint for the file at path, after a look inside, or "".
 	// It may be nil.

@@ -44,8 +44,13 @@ type RewriteOptions struct {
 	// place of those of the same names; nil adds none.
 	Metadata func(f *File) map[string]string
 
-	// Companions also copies the files of the source's folder for which [IsCompanion]
-	// holds, if both the source and the output are folders.
+	// SourceHash is the key of an entry that is added to the metadata of every file: the
+	// SHA-256 of all bytes of the file of the source, in hexadecimal digits; empty for none.
+	SourceHash string
+
+	// Companions also copies the files of the source's folder, and of its subfolders
+	// without weights, for which [IsCompanion] holds, if both the source and the output are
+	// folders.
 	Companions bool
 
 	// Note is called with sentences on what was not copied; it may be nil.

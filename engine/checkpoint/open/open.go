@@ -110,9 +110,10 @@ func openPath(path, name string) (checkpoint.Source, error) {
 	if err != nil {
 		return nil, &checkpoint.FileError{File: path, Err: err}
 	}
-	src, err := f.Open(path)
+	better := func(err error) error { return explain(path, info.IsDir(), err) }
+	src, err := f.Open(path, better)
 	if err != nil {
-		err = explain(path, info.IsDir(), err)
+		err = better(err)
 		if info.IsDir() {
 			err = withParts(path, name, err)
 		}

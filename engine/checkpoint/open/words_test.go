@@ -1,6 +1,7 @@
 package open
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/testsource"
 )
 
 // utf16Of returns text in UTF-16, little-endian or big-endian.
@@ -65,6 +67,14 @@ func TestWords(t *testing.T) {
 	cache := t.TempDir()
 	setCache(t, cache)
 	t.Chdir(t.TempDir())
+	shards := map[string]string{}
+	for _, tensor := range testsource.Model([]checkpoint.DType{checkpoint.F16}) {
+		shards[tensor.Name] = first
+	}
+	index, err := json.Marshal(map[string]any{"weight_map": shards})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range downloads {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -74,6 +84,9 @@ func TestWords(t *testing.T) {
 				"shards/" + first:                      string(model()),
 				"shards/" + second:                     tc.content,
 				"indexed/" + first:                     tc.content,
+				"beside/model.safetensors":             tc.content,
+				"beside/" + first:                      string(model()),
+				"beside/model.safetensors.index.json":  string(index),
 				"indexed/model.safetensors.index.json": `{"weight_map":{"a":"` + first + `"}}`,
 			})
 			snapshot := filepath.Join(cache, "models--org--name", "snapshots", commit)
@@ -91,6 +104,15 @@ func TestWords(t *testing.T) {
 				src, _, err := Open(arg, Options{})
 				checkError(t, src, err, checkpoint.ErrUnsupported, file)
 				checkError(t, src, err, checkpoint.ErrUnsupported, tc.want)
+			}
+			// Beside files that are whole, it is said in a note.
+			src, _, err := Open(filepath.Join(dir, "beside"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close()
+			if notes := src.(checkpoint.Noted).Notes(); len(notes) == 0 || !strings.Contains(notes[0], "model.safetensors: ") || !strings.Contains(notes[0], tc.want) {
+				t.Errorf("notes %q, want %q", notes, tc.want)
 			}
 		})
 	}

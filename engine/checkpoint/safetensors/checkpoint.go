@@ -43,6 +43,11 @@ var _ checkpoint.Noted = (*Checkpoint)(nil)
 // safetensors checkpoint, checkpoint.ErrCorrupt if it violates a rule of the
 // format, and checkpoint.ErrIncomplete if files are missing. They name the file.
 func Open(path string) (*Checkpoint, error) {
+	return open(path, func(err error) error { return err })
+}
+
+// open is Open, with the explanation of errors in notes.
+func open(path string, explain func(error) error) (*Checkpoint, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -54,7 +59,7 @@ func Open(path string) (*Checkpoint, error) {
 	case err != nil:
 		return nil, &checkpoint.FileError{File: path, Err: checkpoint.Cause(err)}
 	case info.IsDir():
-		return openFolder(path)
+		return openFolder(path, explain)
 	case isIndexName(path):
 		return openIndex(path)
 	}

@@ -6,7 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/internal/fileio"
@@ -14,42 +17,85 @@ import (
 
 // A companion is a file of the source's folder that is copied with the weights.
 type companion struct {
-	name string
+	name string // below the folder of the source, with slashes
 	path string
 	info fs.FileInfo
 }
 
-// companionsOf returns the companions of the checkpoint in the folder dir, in the order of
-// their names. note is called for each that is not copied though its name is fit.
+// maxFolderDepth is how many folders deep companions are looked for below the source's folder.
+const maxFolderDepth = 3
+
+// companionsOf returns the companions of the checkpoint in the folder dir and its
+// subfolders, in the order of their names. note is called for each that is not copied
+// though its name is fit, and for subfolders that are not, since they hold weights.
 func companionsOf(dir string, note func(string)) ([]*companion, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
+	l := &companionList{dir: dir, note: note}
+	if err := l.add(".", 0); err != nil {
 		return nil, checkpoint.Cause(err)
 	}
-	var all []*companion
-	for _, e := range entries {
-		name := e.Name()
-		if !checkpoint.IsCompanion(name) {
-			continue
-		}
-		path := filepath.Join(dir, name)
-		f, info, err := fileio.Open(path)
-		switch {
-		case err == nil:
-			_ = f.Close() // nothing was written
-		case errors.Is(err, checkpoint.ErrUnsupported), errors.Is(err, fs.ErrNotExist):
-			continue // a folder, or a link of an unfinished download
-		default:
-			note(fmt.Sprintf("%s is not copied: %v", checkpoint.Printable(name), err))
-			continue
-		}
-		if info.Size() > checkpoint.MaxCompanionBytes {
-			note(fmt.Sprintf("%s is not copied: %d bytes > limit %d", checkpoint.Printable(name), info.Size(), checkpoint.MaxCompanionBytes))
-			continue
-		}
-		all = append(all, &companion{name, path, info})
+	if len(l.weights) > 0 {
+		note("subfolders that are not copied, since they hold weights of their own, or are links: " + checkpoint.Enumerate(l.weights, 0))
 	}
-	return all, nil
+	return l.all, nil
+}
+
+// A companionList is what is found of the companions of a checkpoint.
+type companionList struct {
+	dir     string
+	note    func(string)
+	all     []*companion
+	weights []string // subfolders with weights
+}
+
+// add adds those in the folder rel, which is depth folders below that of the checkpoint.
+// Names have slashes.
+func (l *companionList) add(rel string, depth int) error {
+	entries, err := os.ReadDir(filepath.Join(l.dir, filepath.FromSlash(rel)))
+	if err != nil {
+		return err
+	}
+	if depth > 0 && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return checkpoint.IsWeights(e.Name()) }) {
+		l.weights = append(l.weights, rel)
+		return nil
+	}
+	for _, e := range entries {
+		name := path.Join(rel, e.Name())
+		info, err := os.Stat(filepath.Join(l.dir, filepath.FromSlash(name)))
+		switch folder := err == nil && info.IsDir(); {
+		case strings.HasPrefix(e.Name(), "."):
+		case folder && !e.IsDir():
+			l.weights = append(l.weights, name) // a link, which may lead back
+		case folder && depth < maxFolderDepth:
+			if err := l.add(name, depth+1); err != nil {
+				l.note(fmt.Sprintf("%s is not copied: %v", checkpoint.Printable(name), checkpoint.Cause(err)))
+			}
+		case folder:
+			l.note(fmt.Sprintf("%s is not copied: it is more than %d folders deep", checkpoint.Printable(name), maxFolderDepth))
+		case checkpoint.IsCompanion(e.Name()):
+			l.file(name)
+		}
+	}
+	return nil
+}
+
+// file adds the file called name.
+func (l *companionList) file(name string) {
+	path := filepath.Join(l.dir, filepath.FromSlash(name))
+	f, info, err := fileio.Open(path)
+	switch {
+	case err == nil:
+		_ = f.Close() // nothing was written
+	case errors.Is(err, checkpoint.ErrUnsupported), errors.Is(err, fs.ErrNotExist):
+		return // a pipe or device, or a link of an unfinished download
+	default:
+		l.note(fmt.Sprintf("%s is not copied: %v", checkpoint.Printable(name), err))
+		return
+	}
+	if info.Size() > checkpoint.MaxCompanionBytes {
+		l.note(fmt.Sprintf("%s is not copied: %d bytes > limit %d", checkpoint.Printable(name), info.Size(), checkpoint.MaxCompanionBytes))
+		return
+	}
+	l.all = append(l.all, &companion{name, path, info})
 }
 
 // write copies the file to w.

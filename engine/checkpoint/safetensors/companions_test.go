@@ -3,6 +3,8 @@ package safetensors
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"maps"
@@ -25,7 +27,7 @@ func writeFolder(t *testing.T) string {
 	for name, text := range map[string]string{
 		"config.json": "{}", "tokenizer.json": "-> " + filepath.Join(outside, "blob"), "chat_template.jinja": "x", "spiece.model": "x", "LICENSE": "x",
 		"pytorch_model.bin": "PK", "pytorch_model.bin.index.json": "{}", "model.safetensors.index.fp16.json": "{}", "old.safetensors": "x",
-		"README.md": "-> gone", ".gitattributes": "x", "onnx/config.json": "{}", "folder.json/x": "", "x.gguf": "GGUF",
+		"README.md": "-> gone", ".gitattributes": "x", "onnx/config.json": "{}", "onnx/model.onnx": "", "folder.json/x": "", "1_Pooling/config.json": "{}", "1_Pooling/a/b/x.json": "deep", "1_Pooling/a/b/c/x.json": "", ".cache/x.json": "", "again": "-> .", "x.gguf": "GGUF",
 	} {
 		writeText(t, filepath.Join(dir, name), text)
 	}
@@ -45,18 +47,28 @@ func TestCompanions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"LICENSE", "chat_template.jinja", "config.json", shard1, shard2, src.index.name, "tokenizer.json"}
+	for name, text := range map[string]string{"1_Pooling/config.json": "{}", "1_Pooling/a/b/x.json": "deep"} {
+		if got := readFile(t, filepath.Join(out, filepath.FromSlash(name))); string(got) != text {
+			t.Errorf("%s is %q, want %q", name, got, text)
+		}
+	}
+	want = append(want, "1_Pooling")
 	if got := listDir(t, out); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("wrote %q, want %q", got, want)
 	}
 	if info, err := os.Lstat(filepath.Join(out, "tokenizer.json")); err != nil || !info.Mode().IsRegular() || string(readFile(t, filepath.Join(out, "tokenizer.json"))) != "linked" {
 		t.Errorf("tokenizer.json is %v, %v, want a copy of what the link leads to", info, err)
 	}
-	if len(notes) != 1 || notes[0] != "spiece.model is not copied: 67108865 bytes > limit 67108864" {
+	if !slices.Equal(notes, []string{
+		"1_Pooling/a/b/c is not copied: it is more than 3 folders deep",
+		"spiece.model is not copied: 67108865 bytes > limit 67108864",
+		"subfolders that are not copied, since they hold weights of their own, or are links: again, onnx",
+	}) {
 		t.Errorf("notes %q", notes)
 	}
 
 	// What is there is not replaced unasked.
-	if _, err := src.Rewrite(context.Background(), out, opts); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "LICENSE") {
+	if _, err := src.Rewrite(context.Background(), out, opts); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("error %v, want one of fs.ErrExist", err)
 	}
 	half := t.TempDir()
@@ -119,10 +131,10 @@ func TestCompanionChanges(t *testing.T) {
 func TestRewriteMetadata(t *testing.T) {
 	const entry = `"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}`
 	for _, tc := range []struct{ name, header, want string }{
-		{"none", `{` + entry + `}`, `{"__metadata__":{"k":"<new>"},` + entry + `}`},
+		{"none", `{` + entry + `}`, `{"__metadata__":{"format":"pt","k":"<new>"},` + entry + `}`},
 		{"some", `{ "__metadata__" : {"format":"pt", "k":"old"} ,` + entry + `}`, `{ "__metadata__" : {"format":"pt","k":"<new>"} ,` + entry + `}`},
-		{"behind the tensors", `{` + entry + `,"__metadata__":{}}`, `{` + entry + `,"__metadata__":{"k":"<new>"}}`},
-		{"with braces", `{"__metadata__":{"{":"}"},` + entry + `}`, `{"__metadata__":{"k":"<new>","{":"}"},` + entry + `}`},
+		{"behind the tensors", `{` + entry + `,"__metadata__":{}}`, `{` + entry + `,"__metadata__":{"format":"pt","k":"<new>"}}`},
+		{"with braces", `{"__metadata__":{"{":"}"},` + entry + `}`, `{"__metadata__":{"format":"pt","k":"<new>","{":"}"},` + entry + `}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -152,6 +164,27 @@ func TestRewriteMetadata(t *testing.T) {
 	})
 	if err != nil || mustOpen(t, out).Files()[0].Metadata["k"] != "v" {
 		t.Errorf("error %v, or no metadata", err)
+	}
+}
+
+// TestSourceHash: the hash in the metadata is that of the source file, whether tensors are
+// copied or changed, and that of each shard for itself.
+func TestSourceHash(t *testing.T) {
+	src := mustOpen(t, writeModel(t))
+	for name, change := range map[string]func(*checkpoint.Tensor, []byte) ([]byte, error){
+		"copied":  nil,
+		"changed": func(_ *checkpoint.Tensor, stored []byte) ([]byte, error) { clear(stored); return stored, nil },
+	} {
+		out := filepath.Join(t.TempDir(), "new")
+		if _, err := src.Rewrite(context.Background(), out, checkpoint.RewriteOptions{SourceHash: "the.hash", Tensor: change}); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range mustOpen(t, out).Files() {
+			sum := sha256.Sum256(readFile(t, filepath.Join(src.dir, f.Name)))
+			if want := hex.EncodeToString(sum[:]); f.Metadata["the.hash"] != want {
+				t.Errorf("%s: %s has %q, want %s", name, f.Name, f.Metadata["the.hash"], want)
+			}
+		}
 	}
 }
 

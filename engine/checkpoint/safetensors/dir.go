@@ -21,7 +21,7 @@ type folder struct {
 }
 
 // openFolder opens the checkpoint in the folder path.
-func openFolder(path string) (*Checkpoint, error) {
+func openFolder(path string, explain func(error) error) (*Checkpoint, error) {
 	d := &folder{path: path}
 	if err := d.list(); err != nil {
 		return nil, &checkpoint.FileError{File: path, Err: checkpoint.Cause(err)}
@@ -43,7 +43,7 @@ func openFolder(path string) (*Checkpoint, error) {
 	// transformers does, unless it is broken or lacks what the index lists.
 	second := d.choiceOf(x)
 	if err != nil {
-		second.note("%v; the files that %s names are opened instead", err, checkpoint.Printable(x.name))
+		second.note("%v; the files that %s names are opened instead", explain(err), checkpoint.Printable(x.name))
 		if c2, err2 := d.open(path, second); err2 == nil {
 			return c2, nil
 		}

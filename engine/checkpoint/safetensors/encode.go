@@ -72,6 +72,10 @@ func (h *header) mergedMetadata(more map[string]string) (span, string, error) {
 	merged := make(map[string]string, len(h.metadata)+len(more))
 	maps.Copy(merged, h.metadata)
 	maps.Copy(merged, more)
+	if merged["format"] == "" {
+		// transformers loads files without metadata, but none whose metadata lack this.
+		merged["format"] = "pt"
+	}
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -55,6 +55,13 @@ func (f *faultyFS) remove(name string) error {
 	return f.outputFS.remove(name)
 }
 
+func (f *faultyFS) mkdir(name string) error {
+	if err := f.fault("mkdir"); err != nil {
+		return err
+	}
+	return f.outputFS.mkdir(name)
+}
+
 type faultyFile struct {
 	outputFile
 	fs *faultyFS
@@ -66,6 +73,13 @@ func (f *faultyFile) Write(b []byte) (int, error) {
 		return n, err
 	}
 	return f.outputFile.Write(b)
+}
+
+func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
+	if err := f.fs.fault("write"); err != nil {
+		return 0, err
+	}
+	return f.outputFile.WriteAt(b, at)
 }
 
 func (f *faultyFile) Sync() error {
@@ -90,6 +104,7 @@ func (f *faultyFile) Close() error {
 func TestRewriteFaults(t *testing.T) {
 	dir := writeModel(t)
 	writeFile(t, filepath.Join(dir, "config.json"), []byte("{}"))
+	writeText(t, filepath.Join(dir, "a", "b", "config.json"), "{}")
 	src := mustOpen(t, dir)
 	for _, existing := range []bool{false, true} {
 		passed := false
@@ -101,7 +116,7 @@ func TestRewriteFaults(t *testing.T) {
 				}
 			}
 			faulty := &faultyFS{failAt: failAt}
-			_, err := rewrite(context.Background(), src, out, checkpoint.RewriteOptions{Overwrite: existing, Companions: true}, func(dir string) (outputFS, error) {
+			_, err := rewrite(context.Background(), src, out, checkpoint.RewriteOptions{Overwrite: existing, Companions: true, SourceHash: "hash"}, func(dir string) (outputFS, error) {
 				root, err := os.OpenRoot(dir)
 				faulty.outputFS = rootFS{root}
 				return faulty, err
@@ -134,7 +149,7 @@ func checkAfterFault(t *testing.T, operation, out string, existing bool) {
 		}
 		old++
 	}
-	replacing := operation == "rename" || operation == "remove"
+	replacing := operation == "rename" || operation == "mkdir" || operation == "remove"
 	if existing && !replacing && old != 4 {
 		t.Errorf("%s: %d of 4 existing files left", operation, old)
 	}

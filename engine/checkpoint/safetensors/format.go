@@ -15,8 +15,8 @@ var Format = checkpoint.Format{
 	},
 	Suffixes: []string{fileSuffix},
 	IsIndex:  isIndexName,
-	Open: func(path string) (checkpoint.Source, error) {
-		c, err := Open(path)
+	Open: func(path string, explain func(error) error) (checkpoint.Source, error) {
+		c, err := open(path, explain)
 		if err != nil {
 			return nil, err // returning c would put a nil pointer into the interface
 		}

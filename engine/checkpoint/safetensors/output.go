@@ -6,17 +6,20 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
 // An outputFS is the folder to which a rewrite writes, with the operations that it needs.
-// Names are plain file names. Tests implement it with faults.
+// Names are those of files in it or, behind slashes, in subfolders. Tests implement it with faults.
 type outputFS interface {
 	create(name string) (outputFile, error) // fails if name exists
 	rename(from, to string) error
+	mkdir(name string) error
 	remove(name string) error
 	sync() error // makes renames durable
 	close() error
@@ -24,6 +27,7 @@ type outputFS interface {
 
 type outputFile interface {
 	io.Writer
+	io.WriterAt
 	Sync() error
 	Close() error
 }
@@ -36,6 +40,7 @@ func (r rootFS) create(name string) (outputFile, error) {
 }
 
 func (r rootFS) rename(from, to string) error { return r.root.Rename(from, to) }
+func (r rootFS) mkdir(name string) error      { return r.root.Mkdir(name, 0o777) }
 func (r rootFS) remove(name string) error     { return r.root.Remove(name) }
 func (r rootFS) close() error                 { return r.root.Close() }
 
@@ -177,6 +182,9 @@ func (o *output) checkSource(src *Checkpoint) error {
 		if errors.Is(lerr, fs.ErrNotExist) {
 			continue
 		}
+		if errors.Is(lerr, syscall.ENOTDIR) {
+			return &checkpoint.FileError{File: filepath.Dir(path), Err: checkpoint.Outputf("is a file, where a folder is to be made")}
+		}
 		if lerr != nil {
 			return checkpoint.Cause(lerr)
 		}
@@ -215,11 +223,15 @@ func (o *output) path(name string) string { return filepath.Join(o.dir, o.names[
 // and new shards for a model.
 func (o *output) commit(dst outputFS, temps map[string]string) (err error) {
 	placed := make([]string, 0, len(o.order))
+	var made []string // subfolders
 	defer func() {
 		if err != nil {
 			for _, name := range placed {
 				// The first error is the one to report.
 				_ = dst.remove(o.names[name])
+			}
+			for _, folder := range slices.Backward(made) {
+				_ = dst.remove(folder) // which fails if other files are in it
 			}
 		}
 	}()
@@ -235,6 +247,11 @@ func (o *output) commit(dst outputFS, temps map[string]string) (err error) {
 		}
 	}
 	for _, name := range o.order {
+		if folder := path.Dir(name); folder != "." {
+			if made, err = makeFolders(dst, folder, made); err != nil {
+				return &checkpoint.FileError{File: filepath.Join(o.dir, folder), Err: cause(err)}
+			}
+		}
 		if !o.overwrite {
 			if _, err := os.Lstat(o.path(name)); err == nil {
 				return &checkpoint.FileError{File: o.path(name), Err: errExists{}}
@@ -250,6 +267,25 @@ func (o *output) commit(dst outputFS, temps map[string]string) (err error) {
 	// a folder.
 	_ = dst.sync()
 	return nil
+}
+
+// makeFolders makes a folder and those that it is in, where they are not there, and
+// returns made with those that it has made.
+func makeFolders(dst outputFS, folder string, made []string) ([]string, error) {
+	if parent := path.Dir(folder); parent != "." {
+		var err error
+		if made, err = makeFolders(dst, parent, made); err != nil {
+			return made, err
+		}
+	}
+	switch err := dst.mkdir(folder); {
+	case err == nil:
+		return append(made, folder), nil
+	case errors.Is(err, fs.ErrExist):
+		return made, nil
+	default:
+		return made, err
+	}
 }
 
 // cause is checkpoint.Cause, extended to the errors of renames.

@@ -2,14 +2,18 @@ package safetensors
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -141,7 +145,11 @@ type shardPlan struct {
 	dataSize int64              // sum of sizes
 	retyped  bool               // an element type changes
 	metadata map[string]string  // entries to add
+	hashKey  string             // of the one among them that is the hash of the source
 }
+
+// hashSlot is the value of that entry until the source is read.
+var hashSlot = strings.Repeat("0", hex.EncodedLen(sha256.Size))
 
 // planRewrite calls opts.DType for all tensors and checks that they can be written in
 // the types that it returns.
@@ -151,7 +159,13 @@ func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan,
 		p := &shardPlan{shard: s, sizes: make([]int64, len(s.tensors)), dtypes: make([]checkpoint.DType, len(s.tensors))}
 		if opts.Metadata != nil {
 			i := slices.IndexFunc(src.files, func(f checkpoint.File) bool { return f.Name == s.name })
-			p.metadata = opts.Metadata(&src.files[i])
+			p.metadata = maps.Clone(opts.Metadata(&src.files[i]))
+		}
+		if p.hashKey = opts.SourceHash; p.hashKey != "" {
+			if p.metadata == nil {
+				p.metadata = map[string]string{}
+			}
+			p.metadata[p.hashKey] = hashSlot
 		}
 		for i := range s.tensors {
 			t := &s.tensors[i]
@@ -186,6 +200,7 @@ type rewriter struct {
 	ctx  context.Context
 	src  *Checkpoint
 	opts checkpoint.RewriteOptions
+	read io.Writer // takes in the bytes of the source as they are read
 	buf  []byte
 }
 
@@ -196,6 +211,9 @@ type fileWriter struct {
 	ctx    context.Context
 	needs  int64 // size in bytes of the complete file
 	failed error // error of writing, nil if there was none
+	// patch takes the place of what was written at patchAt, when all is written.
+	patch   []byte
+	patchAt int64
 }
 
 // writeBytes is the largest number of bytes written before the context is checked again.
@@ -230,7 +248,13 @@ func (r *rewriter) file(dst outputFS, o *output, temps map[string]string, name s
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	w.w = buffered
 	err = write(r, w)
-	for _, finish := range []func() error{buffered.Flush, f.Sync} {
+	patch := func() (err error) {
+		if w.patch != nil {
+			_, err = f.WriteAt(w.patch, w.patchAt)
+		}
+		return err
+	}
+	for _, finish := range []func() error{buffered.Flush, patch, f.Sync} {
 		if err == nil {
 			err = finish()
 			w.failed = err
@@ -264,6 +288,12 @@ func (p *shardPlan) write(r *rewriter, w *fileWriter) error {
 	if err != nil {
 		return inFile(s.name, err)
 	}
+	sum := sha256.New()
+	r.read = io.Discard
+	if p.hashKey != "" {
+		r.read = sum
+	}
+	_, _ = r.read.Write(text) // neither can fail
 	if p.retyped || len(p.metadata) > 0 {
 		h, err := parseHeader(s.name, text[8:], s.info.Size()-s.dataStart)
 		if err != nil {
@@ -291,6 +321,12 @@ func (p *shardPlan) write(r *rewriter, w *fileWriter) error {
 			return err
 		}
 	}
+	if p.hashKey != "" {
+		// The header stands before the bytes that are hashed. The ranges of the tensors have
+		// neither holes nor overlaps, so that all bytes of the file were.
+		w.patchAt = int64(bytes.Index(text, fmt.Appendf(nil, "%q:%q", p.hashKey, hashSlot)) + len(p.hashKey) + len(`"":"`))
+		w.patch = hex.AppendEncode(nil, sum.Sum(nil))
+	}
 	return nil
 }
 
@@ -316,6 +352,7 @@ func (r *rewriter) tensor(w *fileWriter, s *shard, f *os.File, t *checkpoint.Ten
 	if err := r.src.ReadTensor(src, t); err != nil {
 		return err
 	}
+	_, _ = r.read.Write(src)
 	out := src
 	if r.opts.Tensor != nil {
 		replaced, err := r.opts.Tensor(t, src)
@@ -341,6 +378,7 @@ func (r *rewriter) copy(w *fileWriter, s *shard, f *os.File, t *checkpoint.Tenso
 		if _, err := f.ReadAt(part, at); err != nil {
 			return &checkpoint.TensorError{File: s.name, Tensor: t.Name, Err: s.readError(err)}
 		}
+		_, _ = r.read.Write(part)
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
