@@ -10,6 +10,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/internal/plainjson"
 )
 
 func envCommand() *ucli.Command {
@@ -36,7 +37,7 @@ Examples:
 			}
 			e := engine.Env()
 			if c.Bool("json") {
-				enc := json.NewEncoder(escapingWriter{t.Out})
+				enc := json.NewEncoder(plainjson.Writer{W: t.Out})
 				enc.SetIndent("", "  ")
 				return enc.Encode(e)
 			}

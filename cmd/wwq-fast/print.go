@@ -8,15 +8,13 @@ import (
 	"maps"
 	"math"
 	"runtime"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/report"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
+	"github.com/wwq-fast/wwq-fast/internal/plainjson"
 )
 
 // printComparison prints one line a level, and two on the run.
@@ -105,33 +103,9 @@ type jsonLines struct {
 }
 
 func newJSONLines(w io.Writer) *jsonLines {
-	enc := json.NewEncoder(escapingWriter{w})
+	enc := json.NewEncoder(plainjson.Writer{W: w})
 	enc.SetEscapeHTML(false)
 	return &jsonLines{enc: enc}
-}
-
-// An escapingWriter writes JSON in which characters that are not printable are escaped:
-// JSON asks for that below U+0020 only, but others, too, control a terminal or change the
-// order of text. What is written at once must end with a whole character.
-type escapingWriter struct{ w io.Writer }
-
-func (e escapingWriter) Write(p []byte) (int, error) {
-	var b []byte
-	for _, r := range string(p) {
-		switch {
-		case r < 0x7f || unicode.IsPrint(r):
-			b = utf8.AppendRune(b, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
-		default:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		}
-	}
-	if _, err := e.w.Write(b); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 func (j *jsonLines) line(kind string, fields map[string]any) {

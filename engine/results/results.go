@@ -16,6 +16,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/internal/atomicfile"
+	"github.com/wwq-fast/wwq-fast/internal/plainjson"
 )
 
 // ErrOld is returned for results of version 0.1.0, which kept tables only. Test with
@@ -120,7 +121,7 @@ func (w *Writer) create() error {
 		return err
 	}
 	w.out = bufio.NewWriter(w.file)
-	w.enc = json.NewEncoder(w.out)
+	w.enc = json.NewEncoder(plainjson.Writer{W: w.out})
 	w.enc.SetEscapeHTML(false)
 	return nil
 }

@@ -32,6 +32,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/plainjson"
 )
 
 // version is that of the layout. Fields may be added without a new one.
@@ -137,7 +138,7 @@ func (r *Run) source() engine.SourceInfo {
 
 // write writes run.json.
 func (r *Run) write(w io.Writer) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(plainjson.Writer{W: w})
 	enc.SetIndent("", " ")
 	return enc.Encode(r)
 }
