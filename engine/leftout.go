@@ -130,8 +130,14 @@ func (o LeftOut) String() string {
 	return strings.Join(parts, ". ")
 }
 
-// percent returns a share with two digits.
+// percent returns a share with two digits, or with so many that what is not all is not
+// said to be.
 func percent(share float64) string {
+	for digits := 1; share > 0.99 && share < 1 && digits < 12; digits++ {
+		if s := fmt.Sprintf("%.*f", digits, 100*share); !strings.HasPrefix(s, "100") {
+			return s + " %"
+		}
+	}
 	if share < 0.095 {
 		return fmt.Sprintf("%.1f %%", 100*share)
 	}

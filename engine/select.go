@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -104,7 +105,7 @@ func (o *Options) named(names ...string) bool {
 	}
 	for _, pattern := range o.Layers {
 		for _, name := range names {
-			if matches(pattern, name) {
+			if selects(pattern, name) {
 				return true
 			}
 		}
@@ -117,13 +118,19 @@ func (p *Plan) Unmatched(opts *Options) []string {
 	var none []string
 	for _, pattern := range opts.Layers {
 		if !slices.ContainsFunc(p.Tensors, func(t TensorStatus) bool {
-			return matches(pattern, t.Name) || matches(pattern, strings.TrimSuffix(t.Name, ".weight")) ||
-				slices.ContainsFunc(t.Layers, func(l Layer) bool { return matches(pattern, l.LongName) })
+			return selects(pattern, t.Name) || selects(pattern, strings.TrimSuffix(t.Name, ".weight")) ||
+				slices.ContainsFunc(t.Layers, func(l Layer) bool { return selects(pattern, l.LongName) })
 		}) {
 			none = append(none, pattern)
 		}
 	}
 	return none
+}
+
+// selects reports whether a pattern matches a name, or is that name as it is printed:
+// quoted, or behind the apostrophe that keeps spreadsheets from computing it.
+func selects(pattern, name string) bool {
+	return matches(pattern, name) || pattern == strconv.Quote(name) || name != "" && strings.ContainsAny(name[:1], "=+-@") && pattern == "'"+name
 }
 
 // matches reports whether a pattern matches the whole of a name. In a pattern "*" stands

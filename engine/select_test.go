@@ -226,6 +226,7 @@ func TestPatterns(t *testing.T) {
 	shapes := map[string][]int{
 		"params/layers_0/attn/q_proj/kernel": {24, 40}, "model.layers.0.k_proj.weight": {24, 40}, "model.layers.10.k_proj.weight": {24, 40},
 		"mlp.experts.up": {3, 16, 24}, "a,b.weight": {24, 40}, "w[1].weight": {24, 40}, "st*r.weight": {24, 40},
+		"b\u202eidi.weight": {24, 40}, "q\"uote\n.weight": {24, 40}, "=cmd.weight": {24, 40},
 	}
 	for pattern, want := range map[string][]string{
 		"*q_proj*":                            {"params/layers_0/attn/q_proj/kernel"},
@@ -240,6 +241,12 @@ func TestPatterns(t *testing.T) {
 		"w[1]":                                {"w[1]"},
 		"st*r":                                {"st*r"},
 		"nothing":                             nil,
+		`"b\u202eidi"`:                        {"b\u202eidi"},
+		"b\u202eidi":                          {"b\u202eidi"},
+		`"q\"uote\n"`:                         {"q\"uote\n"},
+		"'=cmd":                               {"=cmd"},
+		"=cmd":                                {"=cmd"},
+		"'a,b":                                nil,
 		"*.k_*o*":                             {"model.layers.0.k_proj", "model.layers.10.k_proj"},
 		"":                                    nil,
 		"model.layers.0.k_projmodel.layers.1": nil,
@@ -302,9 +309,10 @@ func TestLeftOut(t *testing.T) {
 		"embeddings": {map[string][]int{"a.weight": {100, 100}, "embed_tokens.weight": {300, 100}}, nil, []string{"75 % of the parameters are in 1 tensor that is analysed but not quantized", "--quantize-embeddings"}},
 		"packed": {map[string][]int{"lm_head.weight": {100, 100}, "U8 l.0.weight": {9000, 1}, "l.0.weight.absmax": {300}, "U8 l.1.weight": {9000, 1}, "U8 l.1.weight.quant_state.bitsandbytes__nf4": {80}},
 			nil, []string{"78 % of the parameters are in 2 tensors that are not analysed", "quantized already by bitsandbytes nf4"}},
-		"limits": {map[string][]int{"a.weight": {100, 100}, "lm_head.weight": {60000, 100}}, (*engine.Options).LikeWeightWatcher, []string{"--max-n 0 adds it"}},
-		"rank":   {map[string][]int{"a.weight": {64, 64}, "six.weight": {8, 8, 8, 8, 8, 8}}, nil, []string{"98 % of the parameters", "6-D"}},
-		"choice": {map[string][]int{"a.weight": {100, 100}, "b.weight": {100, 100}}, func(o *engine.Options) { o.Layers = []string{"a"} }, nil},
+		"nearly all": {map[string][]int{"a.weight": {20, 20}, "I32 l.0.qweight": {1000, 500}}, nil, []string{"99.99 % of the parameters"}},
+		"limits":     {map[string][]int{"a.weight": {100, 100}, "lm_head.weight": {60000, 100}}, (*engine.Options).LikeWeightWatcher, []string{"--max-n 0 adds it"}},
+		"rank":       {map[string][]int{"a.weight": {64, 64}, "six.weight": {8, 8, 8, 8, 8, 8}}, nil, []string{"98 % of the parameters", "6-D"}},
+		"choice":     {map[string][]int{"a.weight": {100, 100}, "b.weight": {100, 100}}, func(o *engine.Options) { o.Layers = []string{"a"} }, nil},
 	} {
 		plan := &engine.Plan{}
 		for _, ts := range kinds(t, "", tc.shapes, tc.change) {
