@@ -26,11 +26,11 @@ import (
 // hashed. The error wraps ErrAnotherModel if they differ. It leaves nothing behind, and
 // first finishes what a process that died has left.
 func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is a file, and results are kept in a folder; name another one: %w", dir, syscall.ENOTDIR)
+	}
 	if err := tidy(dir); err != nil {
 		return err
-	}
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return &fs.PathError{Op: "write results to", Path: dir, Err: syscall.ENOTDIR}
 	}
 	var set, made atomicfile.Set
 	defer made.Discard()

@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -164,7 +165,7 @@ func (s *Set) MkdirAll(dir string) error {
 			return err
 		}
 		if info, e := os.Lstat(d); e == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return &fs.PathError{Op: "follow", Path: d, Err: fs.ErrNotExist}
+			return fmt.Errorf("%s is a link to a folder that is not there; make that folder, or name another one: %w", d, syscall.ENOENT)
 		}
 		missing = append(missing, d)
 		if d == filepath.Dir(d) {

@@ -143,7 +143,7 @@ func TestPartAlone(t *testing.T) {
 	writeNamed(t, dir, map[string][]string{shard1: {"a"}, shard2: {"b"}, "model-0-of-2.safetensors": {"c"}, "model.safetensors": {"d"}})
 	for name, want := range map[string]string{
 		shard1:                     shard1 + " is part 1 of 2: the other parts are not looked at; name the folder to open them all",
-		"model-0-of-2.safetensors": "part 0 of 2, counted from 0,",
+		"model-0-of-2.safetensors": "is part 0 (counted from 0) of 2: the other parts",
 		"model.safetensors":        "",
 	} {
 		c, err := Open(filepath.Join(dir, name))

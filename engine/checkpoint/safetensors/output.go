@@ -102,6 +102,8 @@ func newOutput(src *Checkpoint, out string, opts checkpoint.RewriteOptions) (*ou
 	default:
 		if err := os.Mkdir(out, 0o777); errors.Is(err, fs.ErrNotExist) {
 			return nil, checkpoint.Outputf("cannot be made: the folder that it would be in is not there: %w", checkpoint.Cause(err))
+		} else if errors.Is(err, fs.ErrExist) {
+			return nil, checkpoint.Outputf("is a link to a folder that is not there")
 		} else if err != nil {
 			return nil, checkpoint.Cause(err)
 		}
