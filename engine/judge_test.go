@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/engine/quant"
@@ -40,6 +41,34 @@ func TestJudge(t *testing.T) {
 		c.judge(quant.Range{Min: -7 * step, Max: 7 * step})
 		if c.Passed() != tc.passes || !tc.passes && len(c.Failures) != 1 || (c.Note != "") != tc.noted {
 			t.Errorf("%s: %q, note %q", name, c.Failures, c.Note)
+		}
+	}
+}
+
+// TestTinyWeights: levels pass whatever the scale of the weights is, down to those that
+// float32 barely holds, of which a note says so.
+func TestTinyWeights(t *testing.T) {
+	levels, err := quant.ParseList("2bit,3bit,4bit,8bit,12bit,16bit,2bit-asym,4bit-asym,8bit-asym,12bit-asym")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for exponent := -30; exponent >= -45; exponent-- {
+		d := synthetic()
+		d.Rows, d.W = 32, d.W[:32*d.Cols]
+		noted := 0
+		for i := range d.W {
+			d.W[i] = float32(float64(d.W[i]) * 50 * math.Pow(10, float64(exponent)))
+		}
+		for _, c := range validateWeights("tiny", d, levels) {
+			if !c.Passed() {
+				t.Errorf("1e%d at %s: %q %s", exponent, c.Level.Name(), c.Failures, c.Refused)
+			}
+			if strings.Contains(c.Note, "near zero") {
+				noted++
+			}
+		}
+		if exponent == -30 && noted > 0 || exponent == -44 && noted == 0 {
+			t.Errorf("1e%d: %d notes", exponent, noted)
 		}
 	}
 }

@@ -26,8 +26,8 @@ type Check struct {
 	// spread evenly over many steps, and at most 1/2 for all.
 	RMSError float64
 	// Note says that errors are not spread evenly although the weights are larger than a
-	// step. That is no fault of the quantizer: weights that lie on a grid, that have heavy
-	// tails, or that are few, have such errors.
+	// step, or that float32 is too coarse for the step. That is no fault of the quantizer:
+	// weights that lie on a grid, that have heavy tails, or that are few, have such errors.
 	Note string
 	// Refused says why the level does not quantize the tensor; then there are no numbers.
 	Refused string
@@ -173,9 +173,17 @@ func (c *Check) judge(r quant.Range) {
 	c.MaxError, c.RMSError = e.MaxAbs/c.Scale, math.Sqrt(e.MSE)/c.Scale
 	// The quotient, the product and, if asymmetric, the sums are each rounded to
 	// float32, by at most half a unit in the last place of the largest of them.
-	slack := 4 * 0x1p-24 * float64(max(r.Max-r.Min, r.AbsMax())) / c.Scale
-	if c.MaxError > 0.5+slack {
+	steps := float64(max(r.Max-r.Min, r.AbsMax())) / c.Scale
+	slack := 4 * 0x1p-24 * steps
+	// Near zero float32 has a grid of its own, on which the step was rounded, by half of
+	// 2^-149 for each of the steps to the largest weight, and the product.
+	grid := (2 + steps) * 0x1p-149 / c.Scale
+	if c.MaxError > 0.5+slack+grid {
 		c.fail("largest error %.4f steps, above 0.5", c.MaxError)
+	}
+	if grid > 0.01 {
+		c.Note = fmt.Sprintf("the step is %.3g, so near zero that float32 rounds it: errors may be %.2g steps larger", c.Scale, grid)
+		return
 	}
 	if uniform := 1 / math.Sqrt(12); e.MAE > 0 && c.spread(e) > 1 && math.Abs(c.RMSError/uniform-1) > 0.05 {
 		c.Note = fmt.Sprintf("errors are not spread evenly over a step: root mean square %.4f steps, not %.4f", c.RMSError, uniform)
