@@ -108,7 +108,7 @@ func Part(name string) string {
 	}
 	n, _ := strconv.Atoi(number)
 	if n == 0 {
-		return fmt.Sprintf("part 0 of %d, counted from 0,", s.Total)
+		return fmt.Sprintf("part 0 (counted from 0) of %d", s.Total)
 	}
 	return fmt.Sprintf("part %d of %d", n, s.Total)
 }

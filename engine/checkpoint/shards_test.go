@@ -58,7 +58,7 @@ func TestNumbered(t *testing.T) {
 func TestPart(t *testing.T) {
 	for name, want := range map[string]string{
 		"model-00001-of-00003.safetensors":   "part 1 of 3",
-		"model-00000-of-00003.safetensors":   "part 0 of 3, counted from 0,",
+		"model-00000-of-00003.safetensors":   "part 0 (counted from 0) of 3",
 		"model-00003-of-000163.safetensors":  "part 3 of 163",
 		"model-00001-of-00001.safetensors":   "",
 		"model.safetensors":                  "",

@@ -82,8 +82,8 @@ const (
 	FitSuccess Fit = "success"
 	// FitFailed: fewer than two eigenvalues above the threshold.
 	FitFailed Fit = "failed"
-	// FitDegenerate: the eigenvalues of the best tail differ by no more than rounding, so
-	// that they have no exponent.
+	// FitDegenerate: the eigenvalues of the best tail differ by no more than rounding, or by
+	// less than a thousandth, so that they have no exponent.
 	FitDegenerate Fit = "degenerate"
 )
 

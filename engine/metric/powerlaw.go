@@ -56,6 +56,10 @@ func measurePowerLaw(dst []float64, in *Input) Finding {
 	return finding
 }
 
+// leastSpread is how much the logarithms of the largest and the smallest eigenvalue of a tail
+// differ at least.
+const leastSpread = 1e-3
+
 // resolved says whether the eigenvalues of the tail differ by more than what rounding makes
 // of equal ones: if not, an exponent would be that of the rounding.
 //
@@ -63,10 +67,11 @@ func measurePowerLaw(dst []float64, in *Input) Finding {
 // of errors that are close to independent, with a standard deviation of at most u/sqrt(3) of
 // the weight. Its 2-norm is then about u/sqrt(3) |W|_F (1/sqrt(N) + 1/sqrt(M)). By Weyl's
 // theorem it moves each singular value by no more, and so the logarithms of the
-// eigenvalues at the two ends of the tail by up to 4 |E|_2 / sqrt(xmin) from each other. No
-// weights are computed in more than the type they come from, at best float32, so that M u is
-// not told from zero either, whatever the matrix: that is what makes orthogonal matrices
-// not quite orthogonal.
+// eigenvalues at the two ends of the tail by up to 4 |E|_2 / sqrt(xmin) from each other.
+//
+// Whatever the stored type, a tail that spans less than a thousandth is none: that is what
+// makes orthogonal matrices, which are computed in float32 at best, not quite orthogonal,
+// and its exponent, above a thousand, says nothing but swamps the mean of a model.
 func resolved(in *Input, fit *powerlaw.Fit) Finding {
 	if math.IsInf(fit.Alpha, 0) {
 		return Finding{FitDegenerate, "the eigenvalues of the tail are equal but for rounding: alpha is infinite"}
@@ -78,11 +83,16 @@ func resolved(in *Input, fit *powerlaw.Fit) Finding {
 	}
 	n, m := float64(in.N), float64(in.M)
 	noise := u / math.Sqrt(3) * math.Sqrt(frobenius2) * (1/math.Sqrt(n) + 1/math.Sqrt(m))
-	limit := max(4*noise/math.Sqrt(fit.XMin), m*min(u, 0x1p-24))
-	if spread := math.Log(fit.XMax / fit.XMin); spread <= limit {
+	limit := 4 * noise / math.Sqrt(fit.XMin)
+	switch spread := math.Log(fit.XMax / fit.XMin); {
+	case spread <= limit:
 		return Finding{FitDegenerate, fmt.Sprintf(
 			"the %d eigenvalues of the tail differ by %.2g %%, which rounding of the stored weights explains (up to %.2g %%): alpha would be that of the rounding",
 			fit.Tail, 100*spread, 100*limit)}
+	case spread < leastSpread:
+		return Finding{FitDegenerate, fmt.Sprintf(
+			"the %d eigenvalues of the tail differ by %.2g %%, less than %g %%: alpha, %.2g, would be that of small errors",
+			fit.Tail, 100*spread, 100*leastSpread, fit.Alpha)}
 	}
 	return Finding{Fit: FitSuccess}
 }

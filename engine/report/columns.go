@@ -50,7 +50,7 @@ var described = []Column{
 		number: func(r *engine.Row) float64 { return float64(r.Layer.NumEvals()) }},
 	{Column: metric.Column{Name: "rf", Kind: metric.Count, Doc: "Number of matrices of the layer: the kernel area of a convolution, else 1."},
 		number: func(r *engine.Row) float64 { return float64(r.Layer.Slices) }},
-	{Column: metric.Column{Name: "status", Kind: metric.Text, Doc: "success, failed, degenerate (the eigenvalues of the best tail differ by no more than rounding) or refused (the layer could not be analysed)."},
+	{Column: metric.Column{Name: "status", Kind: metric.Text, Doc: "success, failed, degenerate (the eigenvalues of the best tail differ by no more than rounding, or by less than 0.1 %) or refused (the layer could not be analysed)."},
 		text: func(r *engine.Row, _ *Context) string { return string(r.Status) }},
 	{Column: metric.Column{Name: "warning", Kind: metric.Text, Doc: "The reason if status is not success; else over-trained for alpha below 2, under-trained above 6, and what makes xmin uncertain: another tail that fits as well, or equal eigenvalues at xmin."},
 		text: warning},

@@ -61,7 +61,7 @@ func isRevision(s string) bool {
 }
 
 // ParseName takes apart the name of a model: an id, "org/name@revision/folder" of which
-// all but the id may be absent, the same behind "hf://", or an address of the hub that
+// all but the id may be absent, or "org/name/folder@revision", the same behind "hf://", or an address of the hub that
 // was copied from a browser. ok is false if arg has no such form. An address of
 // something else than a model is an error of class checkpoint.ErrUnsupported.
 func ParseName(arg string) (n Name, ok bool, err error) {
@@ -82,15 +82,22 @@ func ParseName(arg string) (n Name, ok bool, err error) {
 			segments = segments[1:]
 		}
 	}
-	// The revision is behind the name, which is the first segment or the second.
-	at := slices.IndexFunc(segments[:min(2, len(segments))], func(s string) bool { return strings.Contains(s, "@") })
+	// The revision is behind the name, which is the first segment or the second, or behind
+	// the folder.
+	at := slices.IndexFunc(segments, func(s string) bool { return strings.Contains(s, "@") })
 	if at < 0 {
 		return n.finish(segments[:min(2, len(segments))], "", segments[min(2, len(segments)):])
 	}
 	last, revision, _ := strings.Cut(segments[at], "@")
 	id := append(slices.Clone(segments[:at]), last)
 	tail, revision := cutRevision(append([]string{revision}, segments[at+1:]...))
-	return n.finish(id, revision, tail)
+	if at < 2 {
+		return n.finish(id, revision, tail)
+	}
+	if len(tail) > 0 {
+		return n, false, nil
+	}
+	return n.finish(id[:2], revision, id[2:])
 }
 
 // cutHost returns what follows the host in an address of the hub, with or without a

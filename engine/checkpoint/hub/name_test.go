@@ -20,6 +20,8 @@ func TestParseName(t *testing.T) {
 		"org/name/":                    {ID: "org/name"},
 		"org/name@v1":                  {ID: "org/name", Revision: "v1"},
 		"gpt2@" + sha:                  {ID: "gpt2", Revision: sha},
+		"org/name/unet@v1":             {ID: "org/name", Revision: "v1", Sub: "unet"},
+		"org/name/a/b@refs/pr/1":       {ID: "org/name", Revision: "refs/pr/1", Sub: "a/b"},
 		"org/name@v1/unet":             {ID: "org/name", Revision: "v1", Sub: "unet"},
 		"org/name@feature%2Fx":         {ID: "org/name", Revision: "feature/x"},
 		"org/name@refs/pr/3":           {ID: "org/name", Revision: "refs/pr/3"},
