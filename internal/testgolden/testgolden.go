@@ -1,4 +1,5 @@
-// Package testgolden compares the output of tests with golden files below testdata.
+// Package testgolden compares the output of tests with golden files below testdata, and reads
+// arrays of reference data.
 // Tests that use it have a flag -update, which rewrites the golden files.
 package testgolden
 
