@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -41,6 +42,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
+// signalWindow is how long after the first signal others are taken for the same one.
+const signalWindow = 300 * time.Millisecond
+
 // signals returns a context that the first SIGINT or SIGTERM cancels: the layers in
 // progress are finished, which can take a while, and all finished rows are written. A
 // second signal ends the process at once.
@@ -57,10 +61,14 @@ func signals(stderr io.Writer) (context.Context, func()) {
 		if s == syscall.SIGTERM {
 			cause, code = cli.ErrTerminated, cli.Terminated
 		}
-		fmt.Fprintln(stderr, "wwq-fast: stopping when the layers in progress are finished; press Ctrl-C again to stop now, without results")
+		fmt.Fprintln(stderr, "wwq-fast: stopping, which can take as long as the layers in progress; press Ctrl-C again to stop at once")
 		cancel(cause)
-		<-c
-		os.Exit(code)
+		// timeout(1) and shells signal the process, and at once its group: that is one.
+		for first := time.Now(); ; {
+			if _, ok := <-c; !ok || time.Since(first) > signalWindow {
+				os.Exit(code)
+			}
+		}
 	}()
 	return ctx, func() { signal.Stop(c); cancel(nil) }
 }

@@ -62,11 +62,16 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(t.Out, "%s\n%s\n",
-		t.Wrap(fmt.Sprintf("%d tensors: %d analysed, %d refused, %d skipped",
-			len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped))),
-		t.Wrap(fmt.Sprintf("%.2f s on %d threads, eigenvalues by %s%s",
-			res.Elapsed.Seconds(), res.Threads, cli.OneLine(res.Env.LAPACK), cli.OneLine(kernels(&res.Env)))))
+	counts := fmt.Sprintf("%d tensors: %d analysed, %d refused, %d skipped",
+		len(res.Tensors), res.Count(engine.Analysed), res.Count(engine.Refused), res.Count(engine.Skipped))
+	if n := res.Count(engine.Planned); n > 0 {
+		counts += fmt.Sprintf(", %d not reached", n)
+	}
+	if _, err := fmt.Fprintln(t.Out, t.Wrap(counts)); err != nil || res.Env.LAPACK == "" {
+		return err // a process that was killed has left no word on how it computed
+	}
+	_, err := fmt.Fprintln(t.Out, t.Wrap(fmt.Sprintf("%.2f s on %d threads, eigenvalues by %s%s",
+		res.Elapsed.Seconds(), res.Threads, cli.OneLine(res.Env.LAPACK), cli.OneLine(kernels(&res.Env)))))
 	return err
 }
 

@@ -23,13 +23,21 @@ func acquire(name string) (*os.File, error) {
 // from it until the function that it returns is called. A folder that is not there is not
 // locked.
 func lockFolder(dir string) (unlock func()) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return func() {}
+	for {
+		f, err := os.Open(dir)
+		if err != nil {
+			return func() {}
+		}
+		for unix.Flock(int(f.Fd()), unix.LOCK_EX) == unix.EINTR {
+		}
+		// Whoever had the lock may have removed the folder, and a third one made it anew.
+		locked, err := f.Stat()
+		now, err2 := os.Stat(dir)
+		if err != nil || err2 == nil && os.SameFile(locked, now) {
+			return func() { f.Close() }
+		}
+		f.Close()
 	}
-	for unix.Flock(int(f.Fd()), unix.LOCK_EX) == unix.EINTR {
-	}
-	return func() { f.Close() }
 }
 
 // held reports whether a process holds a file locked.

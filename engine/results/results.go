@@ -86,16 +86,17 @@ func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Op
 
 // create makes the folder of the unfinished run.
 func (w *Writer) create() error {
-	if err := w.made.MkdirAll(w.dir); err != nil {
+	unlock, err := makeLocked(w.dir, &w.made)
+	if err != nil {
 		return err
 	}
+	defer unlock()
 	// Other processes take an unfinished run without a lock and rows for a dead one: it
 	// gets its name when it is locked.
 	early := filepath.Join(w.dir, beginningPrefix+w.run.ID)
 	if err := w.made.MkdirAll(early); err != nil {
 		return err
 	}
-	var err error
 	if w.lock, err = acquire(filepath.Join(early, lockName)); err != nil {
 		return err
 	}

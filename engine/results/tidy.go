@@ -33,12 +33,13 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 		return err
 	}
 	var set, made atomicfile.Set
-	defer made.Discard()
-	if err := made.MkdirAll(dir); err != nil {
+	// Folders that were made are removed before the lock is given back.
+	unlock, err := makeLocked(dir, &made)
+	if err != nil {
 		return err
 	}
-	// Other processes must not find folders that are about to be removed.
-	defer lockFolder(dir)()
+	defer unlock()
+	defer made.Discard()
 	defer set.Discard()
 	for _, name := range []string{runName, "analysis_report.txt", "metrics/quantization_comparison.csv", "metrics/probe", "plots/probe", rowsName + "/probe"} {
 		if err := set.Probe(below(dir, name)); err != nil {
@@ -58,6 +59,21 @@ func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool)
 		return fmt.Errorf("%s holds a run that cannot be read, perhaps %w: %w", dir, ErrAnotherModel, err)
 	}
 	return old.sample(dir, src, plan)
+}
+
+// makeLocked makes a folder that is not there, as part of a set, and locks it.
+func makeLocked(dir string, made *atomicfile.Set) (unlock func(), err error) {
+	for {
+		if err := made.MkdirAll(dir); err != nil {
+			made.Discard()
+			return nil, err
+		}
+		unlock := lockFolder(dir)
+		if _, err := os.Stat(dir); err == nil {
+			return unlock, nil
+		}
+		unlock() // of nothing: another process has removed the folder
+	}
 }
 
 // sample compares the smallest, the largest and the middle one of the tensors of a run,

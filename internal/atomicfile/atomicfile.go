@@ -125,7 +125,10 @@ func (s *Set) Probe(path string) error {
 		return err
 	}
 	f.Close()
-	return os.Remove(name)
+	if err := os.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // another process has swept it away
 }
 
 // Remove has Commit remove a file, if it is there and no file of the set takes its place.
