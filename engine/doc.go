@@ -4,7 +4,7 @@
 //
 // For most uses: open a checkpoint with package open, call [Analyze] with
 // [DefaultOptions], and read the [Row] of each layer and level, or hand the
-// [Result] to package report. The example below is complete.
+// [Result] to package report. The example in example_test.go is complete.
 //
 // The steps can be had one by one: [Describe] makes a [Plan], which can be written to a
 // file and divided with [Plan.Split]; [Run] analyses it and hands each row to a [Sink] as

@@ -53,6 +53,9 @@ func (x *comparison) run(c *ucli.Context) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return checkpoint.NotFoundf("%s: a file, not a folder of results", cli.OneLine(dir))
 	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return checkpoint.NotFoundf("%s: no such folder", cli.OneLine(dir))
+	}
 	run, res, err := results.Open(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(results.Unfinished(dir)) > 0:

@@ -64,6 +64,9 @@ func (q *quantization) run(c *ucli.Context) error {
 	if err != nil {
 		return cli.Usagef("--bits: %v", err)
 	}
+	if level == quant.Stored {
+		return cli.Usagef("--bits: stored leaves weights as they are: there is nothing to write")
+	}
 	src, err := q.open(t, arg)
 	if err != nil {
 		return err

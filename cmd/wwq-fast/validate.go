@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -10,6 +11,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
 // validation is the command validate and what its flags say.
@@ -32,8 +34,9 @@ func validateCommand() *ucli.Command {
 		ArgsUsage: "[flags] [MODEL]",
 		Description: `For each level: no more values than it has, no error above half a step, and every
 weight as the definition of the level has it. A note says where errors are not spread
-evenly over a step (root mean square 1/sqrt(12) = 0.289 steps), as those of weights on a
-grid, with heavy tails, or few, are. Without MODEL, on synthetic weights.
+evenly over a step (root mean square 1/sqrt(12) = 0.289 steps) though weights are larger
+than a step, as those on a grid, with heavy tails, or few, are. Levels that quantize nothing
+are left out. Without MODEL, on synthetic weights.
 
 Examples:
   wwq-fast validate
@@ -65,6 +68,12 @@ func (v *validation) run(c *ucli.Context) error {
 			return err
 		}
 		defer src.Close()
+	}
+	if !slices.ContainsFunc(opts.Levels, func(l quant.Recipe) bool { return !l.Reference() }) {
+		return cli.Usagef("-q: levels that quantize nothing have nothing to check")
+	}
+	if src == nil && (len(opts.Layers) > 0 || len(opts.Include) > 0 || len(opts.Exclude) > 0) {
+		return cli.Usagef("--layers, --include and --exclude choose among the layers of a model, and none is named")
 	}
 	checks, err := engine.Validate(c.Context, src, opts)
 	if err != nil {

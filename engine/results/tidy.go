@@ -26,8 +26,13 @@ import (
 // hashed. The error wraps ErrAnotherModel if they differ. It leaves nothing behind, and
 // first finishes what a process that died has left.
 func Check(dir string, src checkpoint.Source, plan *engine.Plan, overwrite bool) error {
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is a file, and results are kept in a folder; name another one: %w", dir, syscall.ENOTDIR)
+	// A file may also stand where a folder above it should be.
+	for d := dir; ; d = filepath.Dir(d) {
+		if info, err := os.Stat(d); err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is a file, and results are kept in a folder; name another one: %w", d, syscall.ENOTDIR)
+		} else if err == nil || d == filepath.Dir(d) {
+			break
+		}
 	}
 	if err := tidy(dir); err != nil {
 		return err

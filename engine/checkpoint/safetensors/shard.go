@@ -142,7 +142,7 @@ func (s *shard) readHeader(f io.ReaderAt) ([]byte, error) {
 	case n > MaxHeaderBytes:
 		return nil, checkpoint.Corruptf("header length %d > limit %d", n, MaxHeaderBytes)
 	case n > uint64(size-8):
-		return nil, checkpoint.Corruptf("header length %d > %d bytes left in the file", n, size-8)
+		return nil, checkpoint.Corruptf("header length %d > %d bytes left in the file: if it was downloaded, download it again", n, size-8)
 	}
 	text := make([]byte, 8+n)
 	if _, err := f.ReadAt(text, 0); err != nil {
