@@ -85,6 +85,11 @@ func (v *validation) run(c *ucli.Context) error {
 			Hints: []string{"wwq-fast describe lists every tensor with the reason"},
 		}
 	}
+	return printChecks(t, checks)
+}
+
+// printChecks prints one line a check, and fails if one of them does.
+func printChecks(t *cli.Terminal, checks []engine.Check) error {
 	w := t.NewTable(
 		cli.Column{Head: "tensor", Long: true},
 		cli.Column{Head: "level"},
