@@ -53,7 +53,7 @@ func (l *Layer) NumEvals() int { return l.M() * l.Slices }
 
 // target is what a recipe is told of the layer.
 func (l *Layer) target() quant.Target {
-	return quant.Target{Name: l.Tensor, Rows: l.Rows, Cols: l.Cols}
+	return quant.Target{Name: l.Tensor, Rows: l.Rows, Cols: l.Cols, DType: l.DType}
 }
 
 // scale is the factor on the eigenvalues of the layer: WeightWatcher divides the weights
@@ -71,8 +71,18 @@ func (l *Layer) flops() float64 {
 	return float64(l.Slices) * (k*k*n + 4.0/3*3*k*k*k + 1e4)
 }
 
-// outType returns the type that the dequantized weights of l are rounded to at a level.
+// outType returns the type that the dequantized weights of l are rounded to at a level: that
+// of the tool that the scheme follows, or that in which they are stored.
 func (o *Options) outType(level quant.Recipe, l *Layer) checkpoint.DType {
+	if s, ok := level.For(l.target()).(quant.Outputting); ok && o.DequantDType == checkpoint.InvalidDType {
+		return s.Output(l.DType)
+	}
+	return o.storedType(level, l)
+}
+
+// storedType returns the type in which a copy of the checkpoint has the dequantized weights
+// of l.
+func (o *Options) storedType(level quant.Recipe, l *Layer) checkpoint.DType {
 	switch {
 	case level == quant.Stored:
 		return l.DType

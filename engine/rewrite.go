@@ -61,7 +61,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 		Note: func(text string) { sum.Notes = append(sum.Notes, text) },
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {
 			if ts := planned[t.Name]; ts != nil {
-				return opts.outType(level, &ts.Layers[0])
+				return opts.storedType(level, &ts.Layers[0])
 			}
 			return t.DType
 		},
@@ -70,7 +70,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 			if ts == nil {
 				return stored, nil
 			}
-			return requantize(ts, stored, level, opts.outType(level, &ts.Layers[0]))
+			return requantize(ts, stored, level, opts.storedType(level, &ts.Layers[0]))
 		},
 	})
 	return sum, err

@@ -26,6 +26,37 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// TestRegistered runs the conformance suite on the schemes that follow tools.
+func TestRegistered(t *testing.T) {
+	never, exactly := -1.0, 0.0
+	for name, props := range map[string]testquant.Properties{
+		"int8-row": {Idempotent: never}, "int4-col": {Idempotent: never}, "int4-g128": {Idempotent: never}, "int3-g64-asym": {Idempotent: never}, "int16-row-asym": {Idempotent: never},
+		"bnb-int8": {Idempotent: never}, "bnb-nf4": {Idempotent: exactly, Equivariant: true}, "bnb-fp4-b128": {Idempotent: never, Equivariant: true}, "bnb-nf4-dq": {Global: true, Idempotent: never},
+		"quanto-qint8": {Idempotent: 1e-6, Equivariant: true}, "quanto-qint4": {Idempotent: never, Equivariant: true}, "quanto-qint2@bf16": {Idempotent: never, Equivariant: true},
+		"quanto-qfloat8": {Idempotent: 1e-6, Equivariant: true}, "quanto-qfloat8-e5m2@f16": {Idempotent: never},
+		"torchao-int8": {Idempotent: never}, "torchao-int8-g32": {Idempotent: never, Divides: 32}, "torchao-int4-g32": {Idempotent: never, Divides: 32, Equivariant: true}, "torchao-int4-g32-asym@bf16": {Idempotent: never, Divides: 32},
+		"torchao-int4-tinygemm-g32": {Idempotent: never, Divides: 32}, "torchao-float8": {Idempotent: 1e-6, Equivariant: true}, "torchao-float8-tensor": {Idempotent: 1e-6, Equivariant: true},
+		"gptq-int4-g128": {Idempotent: never, Equivariant: true}, "gptq-int3-row-asym": {Idempotent: never, Equivariant: true}, "gptq-int4-g32-mse": {Idempotent: never},
+		"awq-int4-g32": {Idempotent: never, Divides: 32}, "awq-int4-g64-sym@f16": {Idempotent: never, Divides: 64},
+		"ct-w4a16": {Idempotent: never, Divides: 128}, "ct-w4a16-asym@bf16": {Idempotent: never, Divides: 128}, "ct-w8a8": {Idempotent: never}, "ct-fp8": {Idempotent: 1e-6}, "ct-fp8-block": {Idempotent: 1e-6},
+		"ct-nvfp4": {Global: true, Idempotent: never, Divides: 16}, "ct-nvfp4@f16": {Global: true, Idempotent: never, Divides: 16}, "ct-mxfp4": {Idempotent: never, Divides: 32}, "ct-mxfp8@bf16": {Idempotent: never, Divides: 32},
+		"mlx-4bit": {Idempotent: never, Divides: 64}, "mlx-3bit-g32:cpu@bf16": {Idempotent: never, Divides: 32}, "mlx-mxfp4": {Idempotent: never, Divides: 32}, "mlx-nvfp4": {Idempotent: never, Divides: 16},
+		"fp8-e4m3-tensor": {Idempotent: 1e-6, Equivariant: true}, "fp8-e4m3-row": {Idempotent: 1e-6, Equivariant: true}, "fp8-e5m2-row": {Idempotent: 1e-6, Equivariant: true}, "fp8-e4m3-direct": {Idempotent: exactly},
+		"fp8-e4m3-b128": {Idempotent: 1e-6, Equivariant: true}, "fp8-e4m3-b128:ue8m0": {Idempotent: exactly, Equivariant: true}, "fp8-e4m3-b128:transformers": {Idempotent: never, Equivariant: true},
+		"mxfp4:floor": {Idempotent: exactly, Equivariant: true}, "mxfp4:even": {Idempotent: never, Equivariant: true}, "mxfp4:rceil": {Idempotent: never, Equivariant: true}, "mxfp6-e2m3:floor": {Idempotent: exactly, Equivariant: true},
+		"mxfp8-e4m3:floor": {Idempotent: exactly, Equivariant: true}, "mxfp8-e5m2:ceil": {Idempotent: never, Equivariant: true}, "mxint8:floor": {Idempotent: exactly, Equivariant: true}, "mxfp4:microxcaling": {Idempotent: never, Equivariant: true},
+		"nvfp4:modelopt": {Global: true, Idempotent: never, Equivariant: true}, "nvfp4:torchao": {Global: true, Idempotent: never, Equivariant: true}, "nvfp4:single": {Idempotent: never},
+		"bitnet": {Idempotent: never},
+		"q4_0": {Idempotent: never, Divides: 32}, "q4_1": {Idempotent: never, Divides: 32}, "q5_0": {Idempotent: never, Divides: 32}, "q5_1": {Idempotent: never, Divides: 32},
+		"q8_0": {Idempotent: never, Divides: 32}, "iq4_nl": {Idempotent: never, Divides: 32}, "ggml-mxfp4": {Idempotent: never, Divides: 32, Equivariant: true}, "ggml-nvfp4": {Idempotent: never, Divides: 64},
+		"q2_k": {Idempotent: never, Divides: 256}, "q3_k": {Idempotent: never, Divides: 256}, "q4_k": {Idempotent: never, Divides: 256}, "q5_k": {Idempotent: never, Divides: 256},
+		"q6_k": {Idempotent: never, Divides: 256}, "iq4_xs": {Idempotent: never, Divides: 256}, "tq1_0": {Idempotent: never, Divides: 256}, "tq2_0": {Idempotent: never, Divides: 256},
+		"q1_0": {Idempotent: never, Divides: 128}, "q2_0": {Idempotent: never, Divides: 64},
+	} {
+		t.Run(name, func(t *testing.T) { testquant.Test(t, name, props) })
+	}
+}
+
 // TestVectors: testdata/uniform.json was computed by the definition in the package
 // documentation, every step rounded to float32, in another language.
 func TestVectors(t *testing.T) { testquant.Vectors(t, "testdata/uniform.json") }

@@ -11,7 +11,7 @@ import (
 // Errors say how far the dequantized weights of a tensor are from the original
 // ones. All are computed in float64 from the stored values of both.
 type Errors struct {
-	Unique   int     // different dequantized values, both zeros as one; -1 if there are too many to count
+	Unique   int     // different dequantized values, both zeros as one; -1 if there are too many to count, as where groups have scales of their own
 	MSE      float64 // mean of squared errors
 	MAE      float64 // mean of absolute errors
 	MaxAbs   float64 // largest absolute error
@@ -27,7 +27,7 @@ type Meter struct {
 	n     int64
 	seen  []byte // by code
 	codes []uint16
-	exact map[float32]struct{} // the values, where there is no codebook
+	exact map[float32]struct{} // the values, where there is no codebook; nil if they are not counted
 }
 
 // maxExact is how many different values are counted where there is no codebook.
@@ -40,6 +40,9 @@ func NewMeter(q Quantizer) *Meter {
 	if book, ok := q.(Codebook); ok {
 		return &Meter{book: book, seen: make([]byte, 1<<16)}
 	}
+	if u, ok := q.(interface{ uncounted() bool }); ok && u.uncounted() {
+		return &Meter{}
+	}
 	return &Meter{exact: map[float32]struct{}{}}
 }
 
@@ -48,7 +51,9 @@ func (m *Meter) Add(original, dequantized []float32) {
 	m.sums = m.sums.Add(kernel.SumErrors(original, dequantized))
 	m.n += int64(len(original))
 	if m.book == nil {
-		m.addExact(dequantized)
+		if m.exact != nil {
+			m.addExact(dequantized)
+		}
 		return
 	}
 	if cap(m.codes) < len(original) {
@@ -86,7 +91,7 @@ func (m *Meter) Errors() Errors {
 // stored type: two codes may stand for one value.
 func (m *Meter) unique() int {
 	if m.book == nil {
-		if len(m.exact) > maxExact {
+		if m.exact == nil || len(m.exact) > maxExact {
 			return -1
 		}
 		return len(m.exact)

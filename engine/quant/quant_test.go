@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%v does not read back: %v, %v", got, back, err)
 		}
 	}
-	for _, s := range []string{"", "1", "17", "0bit", "-4", "+4", "4bits", "bit", "fp8", "4.5", "asym", "99999999999999999999"} {
+	for _, s := range []string{"", "1", "17", "0bit", "-4", "+4", "4bits", "bit", "fp9", "int4-g1", "int17", "q4_k@f16", "bnb-int8@bf16", "ct-w4a16@f64", "4.5", "asym", "99999999999999999999"} {
 		if l, err := Parse(s); err == nil {
 			t.Errorf("Parse(%q) = %v", s, l)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
 
 // A Recipe is what one level of an analysis does to a checkpoint: it says by which
@@ -22,11 +24,12 @@ type Recipe interface {
 	Reference() bool
 }
 
-// A Target is what a recipe may know of a tensor: its name and the dimensions of its
-// matrices.
+// A Target is what a recipe may know of a tensor: its name, the dimensions of its matrices
+// and the type of its weights.
 type Target struct {
 	Name       string
 	Rows, Cols int
+	DType      checkpoint.DType // in which the weights are stored
 }
 
 // Uniform returns the recipe that has one scheme for every tensor, and its name.
@@ -35,7 +38,14 @@ func Uniform(s Scheme) Recipe { return single{s} }
 // single is the recipe of one scheme for all tensors.
 type single struct{ Scheme }
 
-func (s single) For(Target) Scheme      { return s.Scheme }
+// For returns the scheme of a tensor, which may depend on its type and dimensions.
+func (s single) For(t Target) Scheme {
+	if f, ok := s.Scheme.(interface{ For(t Target) Scheme }); ok {
+		return f.For(t)
+	}
+	return s.Scheme
+}
+
 func (s single) BitsPerWeight() float64 { return s.Scheme.BitsPerWeight(0, 0) }
 func (s single) String() string         { return s.Name() }
 
@@ -52,6 +62,9 @@ func Values(s Scheme) int {
 	}
 	return 0
 }
+
+// FileName returns the name of a level for files: characters that no file system minds.
+func FileName(r Recipe) string { return strings.NewReplacer(":", "-", "@", "-").Replace(r.Name()) }
 
 // Compare orders levels as tables and plots show them: those that quantize nothing
 // first, then from more bits to fewer.
@@ -75,6 +88,7 @@ var families = []struct {
 	{"stored", parseStored},
 	{"fp16", parseCast},
 	{fmt.Sprintf("%dbit to %dbit, and %dbit-asym to %dbit-asym", MinBits, MaxBits, MinBits, MaxBits), parseUniform},
+	{"those that wwq-fast schemes lists", parseRegistered},
 }
 
 // Parse returns the recipe called name, such as "fp16", "8bit" or "4bit-asym".

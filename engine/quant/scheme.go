@@ -159,6 +159,14 @@ func Rounding(q Quantizer) float64 {
 	return checkpoint.F32.Rounding()
 }
 
+// An Outputting scheme says in which type the tool that it follows leaves dequantized
+// weights.
+type Outputting interface {
+	Scheme
+	// Output returns that type, for weights that are stored in another.
+	Output(stored checkpoint.DType) checkpoint.DType
+}
+
 // Range is what must be known of the weights before they can be quantized.
 type Range struct {
 	Min, Max float32

@@ -16,6 +16,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/results"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
@@ -156,7 +157,7 @@ func resultTables(d *data) ([]file, error) {
 		if len(stats.Reached(rows)) == 0 {
 			continue // an earlier table says more than an empty one
 		}
-		files = append(files, file{"metrics/results_" + level.Name() + ".csv", func(w io.Writer) error {
+		files = append(files, file{"metrics/results_" + quant.FileName(level) + ".csv", func(w io.Writer) error {
 			return WriteCSV(w, metric.Results, rows, &d.context)
 		}})
 	}

@@ -22,6 +22,11 @@ type Properties struct {
 	// Idempotent: the dequantized weights, quantized again, stay as they are, to this
 	// relative error of the largest weight. Negative if it does not hold.
 	Idempotent float64
+	// Divides is what the number of columns of a tensor must be a multiple of; 0 if the
+	// scheme takes all. Others are refused.
+	Divides int
+	// Global says that all weights share a parameter beside those of their groups.
+	Global bool
 	// Equivariant: weights times a power of two have results times that power.
 	Equivariant bool
 }
@@ -92,9 +97,9 @@ func Test(t *testing.T, name string, props Properties) {
 	}
 	s := recipe.For(quant.Target{Name: "a.weight", Rows: 64, Cols: 256})
 	t.Run("name", func(t *testing.T) {
-		back, err := quant.Parse(s.Name())
+		back, err := quant.Parse(recipe.Name())
 		if err != nil || back != recipe {
-			t.Errorf("%s reads back as %v, %v", s.Name(), back, err)
+			t.Errorf("%s reads back as %v, %v", recipe.Name(), back, err)
 		}
 	})
 	TestScheme(t, s, props)
@@ -105,25 +110,36 @@ func TestScheme(t *testing.T, s quant.Scheme, props Properties) {
 	if large, small := s.BitsPerWeight(0, 0), s.BitsPerWeight(4, 256); !(large > 0) || small < large {
 		t.Errorf("%g bits a weight, %g in a small tensor", large, small)
 	}
-	t.Run("stored", func(t *testing.T) { testStored(t, s) })
-	t.Run("pieces", func(t *testing.T) { testPieces(t, s) })
-	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, s) })
-	t.Run("groups", func(t *testing.T) { testGroups(t, s) })
-	t.Run("codebook", func(t *testing.T) { testCodebook(t, s) })
-	t.Run("unit", func(t *testing.T) { testUnit(t, s) })
+	all := matrices()
+	for kind, w := range all {
+		if props.Divides > 0 && w.Cols%props.Divides != 0 {
+			delete(all, kind)
+			if _, err := s.Fit(w, checkpoint.F32); err == nil {
+				t.Errorf("%s: rows of %d weights are taken", kind, w.Cols)
+			}
+		}
+	}
+	t.Run("stored", func(t *testing.T) { testStored(t, s, all) })
+	t.Run("pieces", func(t *testing.T) { testPieces(t, s, all) })
+	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, s, all) })
+	if !props.Global {
+		t.Run("groups", func(t *testing.T) { testGroups(t, s, all) })
+	}
+	t.Run("codebook", func(t *testing.T) { testCodebook(t, s, all) })
+	t.Run("unit", func(t *testing.T) { testUnit(t, s, all) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, s) })
 	if props.Idempotent >= 0 {
-		t.Run("idempotent", func(t *testing.T) { testIdempotent(t, s, props.Idempotent) })
+		t.Run("idempotent", func(t *testing.T) { testIdempotent(t, s, all, props.Idempotent) })
 	}
 	if props.Equivariant {
-		t.Run("equivariant", func(t *testing.T) { testEquivariant(t, s) })
+		t.Run("equivariant", func(t *testing.T) { testEquivariant(t, s, all) })
 	}
 }
 
 // testStored: results can be stored, weights are left alone, and nothing is written
 // behind the destination.
-func testStored(t *testing.T, s quant.Scheme) {
-	for kind, w := range matrices() {
+func testStored(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
+	for kind, w := range all {
 		for _, out := range floats {
 			q, err := s.Fit(w, out)
 			if err != nil {
@@ -156,9 +172,9 @@ func testStored(t *testing.T, s quant.Scheme) {
 }
 
 // testPieces: a weight has one result, in whatever piece it is read.
-func testPieces(t *testing.T, s quant.Scheme) {
+func testPieces(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
 	align := s.Granularity().Align()
-	for kind, w := range matrices() {
+	for kind, w := range all {
 		want, _, err := dequantize(s, w, checkpoint.BF16, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -172,15 +188,15 @@ func testPieces(t *testing.T, s quant.Scheme) {
 	}
 }
 
-func testConcurrent(t *testing.T, s quant.Scheme) {
-	w := matrices()["gaussian"]
+func testConcurrent(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
+	w := all["gaussian"]
 	want, q, err := dequantize(s, w, checkpoint.F32, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all sync.WaitGroup
+	var group sync.WaitGroup
 	for range 4 {
-		all.Go(func() {
+		group.Go(func() {
 			got := make([]float32, len(want))
 			w.Each(1, func(p quant.Piece) { q.Dequantize(got, p) })
 			if !slices.Equal(got, want) {
@@ -188,16 +204,16 @@ func testConcurrent(t *testing.T, s quant.Scheme) {
 			}
 		})
 	}
-	all.Wait()
+	group.Wait()
 }
 
 // testGroups: what shares no parameters with a weight does not change its result.
-func testGroups(t *testing.T, s quant.Scheme) {
+func testGroups(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
 	g := s.Granularity()
 	if g == (quant.Granularity{}) {
 		return // all weights share them
 	}
-	w := matrices()["gaussian"]
+	w := all["gaussian"]
 	want, _, err := dequantize(s, w, checkpoint.F32, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -231,8 +247,8 @@ func shares(g quant.Granularity, i, j, cols int) bool {
 }
 
 // testCodebook: the value of a weight's code is its result.
-func testCodebook(t *testing.T, s quant.Scheme) {
-	for kind, w := range matrices() {
+func testCodebook(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
+	for kind, w := range all {
 		for _, out := range floats {
 			got, q, err := dequantize(s, w, out, 0)
 			if err != nil {
@@ -252,8 +268,8 @@ func testCodebook(t *testing.T, s quant.Scheme) {
 }
 
 // testUnit: where there is a unit, dividing by it gives integers within the limit.
-func testUnit(t *testing.T, s quant.Scheme) {
-	for kind, w := range matrices() {
+func testUnit(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
+	for kind, w := range all {
 		for _, out := range floats {
 			got, q, err := dequantize(s, w, out, 0)
 			if err != nil {
@@ -286,9 +302,9 @@ func testUnit(t *testing.T, s quant.Scheme) {
 
 // testRefusals: weights that are not finite, or have no finite result, are errors.
 func testRefusals(t *testing.T, s quant.Scheme) {
-	w := quant.Dense{Rows: 2, Cols: 64, W: make([]float32, 128)}
+	w := quant.Dense{Rows: 2, Cols: 256, W: make([]float32, 512)}
 	for i := range w.W {
-		w.W[i] = float32(i-60) / 64
+		w.W[i] = float32(i-240) / 256
 	}
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		w.W[5] = float32(bad)
@@ -306,8 +322,8 @@ func testRefusals(t *testing.T, s quant.Scheme) {
 	}
 }
 
-func testIdempotent(t *testing.T, s quant.Scheme, tolerance float64) {
-	for kind, w := range matrices() {
+func testIdempotent(t *testing.T, s quant.Scheme, all map[string]quant.Dense, tolerance float64) {
+	for kind, w := range all {
 		once, _, err := dequantize(s, w, checkpoint.F32, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -326,8 +342,8 @@ func testIdempotent(t *testing.T, s quant.Scheme, tolerance float64) {
 	}
 }
 
-func testEquivariant(t *testing.T, s quant.Scheme) {
-	for kind, w := range matrices() {
+func testEquivariant(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
+	for kind, w := range all {
 		if kind == "subnormal" {
 			continue // precision is lost at other powers
 		}

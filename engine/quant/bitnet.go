@@ -1,0 +1,62 @@
+package quant
+
+import (
+	"math"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+)
+
+// bitnet is the rule of BitNet b1.58: -1, 0 and 1 times the mean magnitude of the tensor. It
+// is meant for models that are trained with it, and no way to quantize others.
+type bitnet struct{}
+
+func (bitnet) Name() string { return "bitnet" }
+
+// BitsPerWeight is the information in three values.
+func (bitnet) BitsPerWeight(rows, cols int) float64 {
+	bits := math.Log2(3)
+	if rows*cols > 0 {
+		bits += 32 / (float64(rows) * float64(cols))
+	}
+	return bits
+}
+
+func (bitnet) Granularity() Granularity { return Granularity{} }
+
+// Values is how many different values there are.
+func (bitnet) Values() int { return 3 }
+
+// Output is float32.
+func (bitnet) Output(checkpoint.DType) checkpoint.DType { return checkpoint.F32 }
+
+func (b bitnet) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
+	if err := checkRange(w.Range(), out); err != nil {
+		return nil, err
+	}
+	rows, cols := w.Dims()
+	sum := 0.0
+	w.Each(1, func(p Piece) {
+		for _, x := range p.W {
+			sum += math.Abs(float64(x))
+		}
+	})
+	mean := float32(sum / (float64(rows) * float64(cols)))
+	return &ternary{inverse: 1 / max(mean, 1e-5), out: out}, nil
+}
+
+// ternary quantizes to three values.
+type ternary struct {
+	inverse float32 // of the largest
+	out     checkpoint.DType
+}
+
+func (q *ternary) Dequantize(dst []float32, p Piece) {
+	for i, x := range p.W {
+		dst[i] = clamp(roundEven(x*q.inverse), -1, 1) / q.inverse
+	}
+	q.out.Round(dst[:len(p.W)])
+}
+
+func (q *ternary) Step() float32 { return 1 / q.inverse }
+
+func (q *ternary) Rounding() float64 { return q.out.Rounding() }

@@ -1,0 +1,147 @@
+package quant
+
+import (
+	"math"
+	"slices"
+)
+
+// bnbInt8 is the weights' part of bitsandbytes' LLM.int8(). Which columns are multiplied in
+// float16 depends on activations; their weights are these all the same.
+type bnbInt8 struct{}
+
+func (bnbInt8) fit(r Range, _ float32, _ arithmetic) (params, error) {
+	amax := roundF16(r.AbsMax())
+	if !isFinite(amax) {
+		return params{}, overflowf("largest weight %g, float16 ends at 65504", r.AbsMax())
+	}
+	if amax == 0 {
+		return params{}, nil
+	}
+	return params{scale: amax, inverse: arithmetic(0).over(127, amax)}, nil
+}
+
+func (bnbInt8) apply(dst, src []float32, p params, _ arithmetic) {
+	if p.scale == 0 {
+		clear(dst)
+		return
+	}
+	const inverse = float32(7.874015718698502e-3) // 1/127 with its digits
+	for i, x := range src {
+		q := roundEven(roundF16(x) * p.inverse)
+		dst[i] = float32(q*p.scale) * inverse
+	}
+}
+
+// nf4Values are the quantiles of a normal distribution that QLoRA's NormalFloat has.
+var nf4Values = [16]float32{
+	-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+	0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+}
+
+// fp4Values are the values of bitsandbytes' FP4, which is not E2M1.
+var fp4Values = [16]float32{
+	-1, -2. / 3, -0.5, -1. / 3, -0.25, -1. / 6, -0.005208333333333333, 0,
+	0, 0.005208333333333333, 1. / 6, 0.25, 1. / 3, 0.5, 2. / 3, 1,
+}
+
+// bnb4bit is a codebook of bitsandbytes for 4 bits, NF4 or FP4. Its scales are the largest
+// magnitudes of runs of weights of the flattened tensor, which may cross rows.
+type bnb4bit struct {
+	fp4    bool
+	double bool // the scales are quantized, too
+}
+
+func (u bnb4bit) values() *[16]float32 {
+	if u.fp4 {
+		return &fp4Values
+	}
+	return &nf4Values
+}
+
+// fit has the scale twice: the weights are divided by offset, and multiplied by scale.
+func (bnb4bit) fit(r Range, _ float32, _ arithmetic) (params, error) {
+	amax := r.AbsMax()
+	divisor := max(amax, 1e-38)
+	return params{scale: amax, offset: divisor, inverse: 1 / divisor}, nil
+}
+
+func (u bnb4bit) apply(dst, src []float32, p params, _ arithmetic) {
+	book := u.values()
+	for i, x := range src {
+		t := x * p.inverse
+		if p.inverse == 0 {
+			t = x / p.offset
+		}
+		dst[i] = book[nearest(book[:], t)] * p.scale
+	}
+}
+
+// settle divides by the scale in the last run if that is short, as bitsandbytes does, and
+// quantizes the scales.
+func (u bnb4bit) settle(groups []params, short bool) {
+	if short {
+		groups[len(groups)-1].inverse = 0
+	}
+	if !u.double {
+		return
+	}
+	sum := 0.0
+	for i := range groups {
+		sum += float64(groups[i].scale)
+	}
+	mean := float32(sum / float64(len(groups)))
+	const run = 256
+	for first := 0; first < len(groups); first += run {
+		part := groups[first:min(first+run, len(groups))]
+		largest := float32(0)
+		for i := range part {
+			part[i].scale -= mean
+			largest = max(largest, part[i].scale, -part[i].scale)
+		}
+		for i := range part {
+			code := float32(0)
+			if largest > 0 {
+				code = dynamicValues[nearest(dynamicValues, part[i].scale/largest)]
+			}
+			part[i].scale = float32(code*largest) + mean
+		}
+	}
+}
+
+// nearest returns the index of the value of an ascending book that is nearest to t: of the
+// two around it the lower one up to the middle, as rounded to float32.
+func nearest(book []float32, t float32) int {
+	low, high := 0, len(book)-1
+	for low < high {
+		mid := (low + high) / 2
+		if t > (book[mid]+book[mid+1])/2 {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// dynamicValues are the 256 values of the dynamic type that bitsandbytes quantizes scales
+// with: seven decades, with 1 to 64 values of each sign.
+var dynamicValues = func() []float32 {
+	values := []float32{0, 1}
+	for i := range 7 {
+		n := 1 << i
+		step := (1 - float32(0.1)) / float32(n)
+		// The ends of n parts of [0.1, 1], from both sides, each rounded once.
+		end := func(j int) float32 {
+			if j < (n+1)/2 {
+				return float32(float64(float32(0.1)) + float64(step)*float64(j))
+			}
+			return float32(1 - float64(step)*float64(n-j))
+		}
+		for j := range n {
+			v := float32(math.Pow(10, float64(i-6))) * ((end(j) + end(j+1)) / 2)
+			values = append(values, v, -v)
+		}
+	}
+	slices.Sort(values)
+	return values
+}()

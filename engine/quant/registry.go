@@ -1,0 +1,172 @@
+package quant
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+)
+
+// A Class says how far the values of a scheme are those of the tool that it follows.
+type Class string
+
+const (
+	Exact    Class = "every value" // equal to those of the tool
+	Order    Class = "sum order"   // equal but for the order in which the tool adds
+	Restated Class = "restated"    // from the tool's source, which was not run
+	Own      Class = "own"         // follows no tool
+)
+
+// A Description says what there is to know of a scheme.
+type Description struct {
+	Name          string // an example where names have numbers
+	Pattern       string // of the names
+	Aliases       []string
+	BitsPerWeight float64 // of a large tensor with the parameters of groups
+	Tool          string  // and version that it follows
+	Class         Class
+	Refuses       string // what it does not take, beside weights that are not finite
+}
+
+// An entry is a family of schemes in the registry.
+type entry struct {
+	pattern  string // a regular expression of names
+	shown    string // the pattern as people write it
+	examples []string
+	tool     string
+	class    Class
+	refuses  string
+	make     func(m *match) (Recipe, error)
+}
+
+// A match is a name that matches a pattern, with its numbers.
+type match struct {
+	name   string
+	groups []string
+}
+
+// number returns part i of the name as a number, and what it is if that is empty.
+func (m *match) number(i, otherwise int) int {
+	if m.groups[i] == "" {
+		return otherwise
+	}
+	n, _ := strconv.Atoi(m.groups[i])
+	return n
+}
+
+func (m *match) is(i int, text string) bool { return m.groups[i] == text }
+
+// arithmeticNames are how types are called behind an @.
+var arithmeticNames = map[checkpoint.DType]string{checkpoint.F32: "f32", checkpoint.F16: "f16", checkpoint.BF16: "bf16"}
+
+// aliases are other names of schemes, as tools and people spell them.
+var aliases = map[string]string{
+	"llm.int8": "bnb-int8", "llm.int8()": "bnb-int8", "nf4": "bnb-nf4", "qlora": "bnb-nf4-dq", "fp4": "bnb-fp4", "nf4-dq": "bnb-nf4-dq",
+	"w4a16": "ct-w4a16", "w4a16-asym": "ct-w4a16-asym", "w8a16": "ct-w8a16", "w8a8": "ct-w8a8", "b1.58": "bitnet", "bitnet-b1.58": "bitnet",
+	"fp8": "fp8-e4m3-row", "fp8-e4m3": "fp8-e4m3-row", "e4m3": "fp8-e4m3-row", "deepseek": "fp8-e4m3-b128", "qint8": "quanto-qint8", "qint4": "quanto-qint4", "qint2": "quanto-qint2",
+	"qfloat8": "quanto-qfloat8", "mlx-q4": "mlx-4bit", "mlx-q8": "mlx-8bit", "hqq": "hqq-int4-g64", "gptq": "gptq-int4-g128", "awq": "awq-int4-g128",
+	"mxfp4": "mxfp4:floor", "mxfp6-e2m3": "mxfp6-e2m3:floor", "mxfp6-e3m2": "mxfp6-e3m2:floor", "mxfp8": "mxfp8-e4m3:floor", "mxfp8-e4m3": "mxfp8-e4m3:floor",
+	"mxfp8-e5m2": "mxfp8-e5m2:floor", "mxint8": "mxint8:floor", "nvfp4": "nvfp4:modelopt", "nvfp4-single": "nvfp4:single",
+	"torchao-int4": "torchao-int4-tinygemm-g128",
+}
+
+// ambiguous are names that stand for one thing here and for another elsewhere.
+var ambiguous = map[string]string{
+	"int4":   "one scale for the whole tensor; most tools have groups of 128: int4-g128, gptq-int4-g128, awq-int4-g128, ct-w4a16",
+	"fp4":    "bitsandbytes' FP4, whose values are not those of E2M1: mxfp4:floor and nvfp4:modelopt have E2M1",
+	"fp8":    "E4M3 with a scale for each row: fp8-e4m3-tensor and fp8-e4m3-b128 have others",
+	"mxfp4":  "the scale rule of OCP and torchao, floor; compressed-tensors has mxfp4:even, gpt-oss mxfp4:rceil, llama.cpp ggml-mxfp4",
+	"nvfp4":  "ModelOpt's rule with two levels of scales; others are nvfp4:torchao, nvfp4:single, ct-nvfp4, ggml-nvfp4",
+	"mxfp8":  "E4M3 elements and the scale rule floor",
+	"q4_k":   "the type Q4_K for every tensor; what llama-quantize calls Q4_K is the mixture gguf:q4_k_m",
+	"q3_k":   "the type Q3_K for every tensor; what llama-quantize calls Q3_K is the mixture gguf:q3_k_m",
+	"q5_k":   "the type Q5_K for every tensor; what llama-quantize calls Q5_K is the mixture gguf:q5_k_m",
+	"q2_k":   "the type Q2_K for every tensor; what llama-quantize calls Q2_K is the mixture gguf:q2_k",
+	"hqq":    "4 bits in groups of 64",
+	"gptq":   "4 bits in groups of 128, rounded to nearest: without data GPTQ does no more",
+	"awq":    "4 bits in groups of 128, rounded to nearest: without data AWQ does no more",
+	"mxint8": "the scale rule floor",
+}
+
+// Notice returns what should be said of a name that others use for something else, empty if
+// nothing is.
+func Notice(name string) string {
+	name = plainName(name)
+	if text := ambiguous[name]; text != "" {
+		return fmt.Sprintf("%s is taken for %s", name, text)
+	}
+	return ""
+}
+
+// plainName returns a name as the registry has it.
+func plainName(name string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "")
+}
+
+// parseRegistered parses the names of the registry.
+func parseRegistered(name string) (Recipe, error) {
+	name = plainName(name)
+	if to, ok := aliases[name]; ok {
+		name = to
+	}
+	base, at, chosen := strings.Cut(name, "@")
+	if to, ok := aliases[base]; ok {
+		base = to
+	}
+	for _, e := range registry {
+		groups := compiled(e.pattern).FindStringSubmatch(base)
+		if groups == nil {
+			continue
+		}
+		r, err := e.make(&match{base, groups})
+		if err != nil || !chosen {
+			return r, err
+		}
+		return withArithmetic(r, at)
+	}
+	return nil, nil
+}
+
+// withArithmetic returns a recipe that computes in the type called at.
+func withArithmetic(r Recipe, at string) (Recipe, error) {
+	s, ok := r.(single)
+	b, blocks := s.Scheme.(blocks)
+	for d, name := range arithmeticNames {
+		if name != at {
+			continue
+		}
+		if !ok || !blocks || b.upcasts {
+			return nil, fmt.Errorf("%s computes in one type only", r.Name())
+		}
+		b.arithmetic = d
+		return single{b}, nil
+	}
+	return nil, fmt.Errorf("unknown type %q behind @: types are f32, f16, bf16", at)
+}
+
+var patterns = map[string]*regexp.Regexp{}
+
+func init() {
+	for _, e := range registry {
+		patterns[e.pattern] = regexp.MustCompile("^" + e.pattern + "$")
+	}
+}
+
+func compiled(pattern string) *regexp.Regexp { return patterns[pattern] }
+
+// Descriptions returns what there is to know of all schemes of the registry.
+func Descriptions() []Description {
+	var all []Description
+	for _, e := range registry {
+		for _, name := range e.examples {
+			d := Description{Name: name, Pattern: e.shown, Tool: e.tool, Class: e.class, Refuses: e.refuses}
+			if r, err := Parse(name); err == nil {
+				d.BitsPerWeight = r.BitsPerWeight()
+			}
+			all = append(all, d)
+		}
+	}
+	return all
+}
