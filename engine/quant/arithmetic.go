@@ -20,7 +20,7 @@ func (a arithmetic) round(x float32) float32 {
 	case checkpoint.F16:
 		return roundF16(x)
 	}
-	return x
+	return float32(x) // rounded, though it be a product that a sum follows
 }
 
 // all rounds all numbers of x.
@@ -85,7 +85,7 @@ func roundEven(x float32) float32 {
 	if x > 1<<22 || x < -1<<22 {
 		return x
 	}
-	return float32(x+magic) - magic
+	return float32(float32(x)+magic) - magic // x may be a product: no fused operation
 }
 
 // clamp returns x, but low or high where it is beyond them. NaN stays.

@@ -52,7 +52,7 @@ type ternary struct {
 
 func (q *ternary) Dequantize(dst []float32, p Piece) {
 	for i, x := range p.W {
-		dst[i] = clamp(roundEven(x*q.inverse), -1, 1) / q.inverse
+		dst[i] = clamp(roundEven(float32(x*q.inverse)), -1, 1) / q.inverse
 	}
 	q.out.Round(dst[:len(p.W)])
 }

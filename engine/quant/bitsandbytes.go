@@ -27,7 +27,7 @@ func (bnbInt8) apply(dst, src []float32, p params, _ arithmetic) {
 	}
 	const inverse = float32(7.874015718698502e-3) // 1/127 with its digits
 	for i, x := range src {
-		q := roundEven(roundF16(x) * p.inverse)
+		q := roundEven(float32(roundF16(x) * p.inverse))
 		dst[i] = float32(q*p.scale) * inverse
 	}
 }

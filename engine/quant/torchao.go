@@ -13,7 +13,7 @@ func (torchaoInt8) fit(r Range, _ float32, a arithmetic) (params, error) {
 
 func (torchaoInt8) apply(dst, src []float32, p params, _ arithmetic) {
 	for i, x := range src {
-		dst[i] = clamp(roundEven(x*p.inverse), -128, 127) * p.scale
+		dst[i] = clamp(roundEven(float32(x*p.inverse)), -128, 127) * p.scale
 	}
 }
 
