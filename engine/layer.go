@@ -84,7 +84,7 @@ func (o *Options) outType(level quant.Recipe, l *Layer) checkpoint.DType {
 // of l.
 func (o *Options) storedType(level quant.Recipe, l *Layer) checkpoint.DType {
 	switch {
-	case level == quant.Stored:
+	case quant.IsStored(level.For(l.target())):
 		return l.DType
 	case o.DequantDType != checkpoint.InvalidDType:
 		return o.DequantDType

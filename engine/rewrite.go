@@ -43,11 +43,11 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	if err != nil {
 		return sum, err
 	}
-	sum.count(plan)
+	sum.count(plan, level)
 	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
-		if ts.Status == Planned && ts.Layers[0].Quantized && level != quant.Stored {
+		if ts.Status == Planned && ts.Layers[0].Quantized && !quant.IsStored(level.For(ts.Layers[0].target())) {
 			planned[ts.Name] = ts
 		}
 	}

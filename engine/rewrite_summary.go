@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"slices"
+
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
 // Keys of the metadata that [Quantize] adds to every file that it writes.
@@ -31,16 +33,19 @@ type Reason struct {
 	Tally
 }
 
-// count sets the tallies of s to what a plan without limits changes and copies.
-func (s *RewriteSummary) count(plan *Plan) {
+// count sets the tallies of s to what a plan without limits changes at a level, and copies.
+func (s *RewriteSummary) count(plan *Plan, level quant.Recipe) {
 	reasons := map[string]*Reason{}
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
-		if ts.Status == Planned && ts.Layers[0].Quantized {
-			s.Changed.add(ts)
-			continue
-		}
 		text := general(ts.Reason + ts.Kept) // one of them is empty
+		if ts.Status == Planned && ts.Layers[0].Quantized {
+			if !quant.IsStored(level.For(ts.Layers[0].target())) {
+				s.Changed.add(ts)
+				continue
+			}
+			text = "no rule matches it"
+		}
 		if ts.Flag != "" {
 			text += "; " + ts.Flag + " adds it"
 		}

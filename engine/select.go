@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/glob"
 )
 
 // maxStack bounds the layers that one tensor may become.
@@ -130,33 +131,5 @@ func (p *Plan) Unmatched(opts *Options) []string {
 // selects reports whether a pattern matches a name, or is that name as it is printed:
 // quoted, or behind the apostrophe that keeps spreadsheets from computing it.
 func selects(pattern, name string) bool {
-	return matches(pattern, name) || pattern == strconv.Quote(name) || name != "" && strings.ContainsAny(name[:1], "=+-@") && pattern == "'"+name
-}
-
-// matches reports whether a pattern matches the whole of a name. In a pattern "*" stands
-// for any text, dots and slashes too, and "?" for any one byte; all else, brackets and
-// commas too, stands for itself, so that a name matches itself.
-func matches(pattern, name string) bool {
-	// star is the place behind the last "*" of the pattern, and retry where in the name
-	// it was last taken to end.
-	p, n, star, retry := 0, 0, -1, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			p++
-			star, retry = p, n
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p++
-			n++
-		case star >= 0:
-			retry++
-			p, n = star, retry
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
+	return glob.Match(pattern, name) || pattern == strconv.Quote(name) || name != "" && strings.ContainsAny(name[:1], "=+-@") && pattern == "'"+name
 }

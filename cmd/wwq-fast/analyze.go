@@ -92,6 +92,10 @@ func (a *analysis) run(c *ucli.Context) error {
 	if err := opts.Validate(); err != nil {
 		return cli.Usagef("--baseline: %v", err)
 	}
+	sayAmbiguous(t, a.quantizations.Value())
+	if err := checkRules(opts.Levels, plan); err != nil {
+		return err
+	}
 	warnPlan(t, plan, &opts)
 	a.remarks = plan.Remarks
 	if a.dir == "" {

@@ -12,7 +12,6 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/open"
-	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
 	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
@@ -162,49 +161,6 @@ func (f *modelFlags) open(t *cli.Terminal, arg string) (checkpoint.Source, error
 		}
 	}
 	return src, nil
-}
-
-// levelFlags choose the levels.
-type levelFlags struct{ quantizations ucli.StringSlice }
-
-func (f *levelFlags) flags() []ucli.Flag {
-	return []ucli.Flag{
-		&ucli.StringSliceFlag{Name: "quantizations", Aliases: []string{"q"}, Destination: &f.quantizations, DefaultText: engine.DefaultLevels + ", after stored if some weights are not float16",
-			Usage: "`LEVELS`: stored, fp16, 2bit to 16bit (or 2 to 16), 4bit-asym and so on, with commas between them; may be given again", Category: "quantization"},
-	}
-}
-
-// given reports whether levels were named.
-func (f *levelFlags) given() bool { return len(f.quantizations.Value()) > 0 }
-
-func (f *levelFlags) apply(o *engine.Options) (err error) {
-	if !f.given() {
-		return nil
-	}
-	if o.Levels, err = quant.ParseList(strings.Join(f.quantizations.Value(), ",")); err != nil {
-		return cli.Usagef("--quantizations: %v", err)
-	}
-	return nil
-}
-
-// baselineFlag says which level changes are measured from.
-type baselineFlag struct{ level string }
-
-func (f *baselineFlag) flags() []ucli.Flag {
-	return []ucli.Flag{
-		&ucli.StringFlag{Name: "baseline", Destination: &f.level, DefaultText: "the first that quantizes nothing",
-			Usage: "`LEVEL` from which changes are measured", Category: "quantization"},
-	}
-}
-
-func (f *baselineFlag) apply(o *engine.Options) (err error) {
-	if f.level == "" {
-		return nil
-	}
-	if o.Baseline, err = quant.Parse(f.level); err != nil {
-		return cli.Usagef("--baseline: %v", err)
-	}
-	return nil
 }
 
 // compatFlag asks for what another tool does.

@@ -19,8 +19,8 @@ type quantization struct {
 	modelFlags
 	dequantFlag
 	layerFlags
-	bits, out string
-	overwrite bool
+	bits, rules, out string
+	overwrite        bool
 }
 
 func (q *quantization) groups() []flagGroup {
@@ -42,7 +42,8 @@ Examples:
   wwq-fast quantize examples/gosrc-lm --bits 4 -o gosrc-lm-4bit
   wwq-fast quantize model.safetensors --bits 8bit-asym --dequant-dtype f32 -o 8bit.safetensors`,
 		Flags: append(flagsOf(q.groups()...),
-			&ucli.StringFlag{Name: "bits", Aliases: []string{"b"}, Destination: &q.bits, Usage: "the `LEVEL`: 2 to 16, 4bit-asym, fp16", Category: "quantization"},
+			&ucli.StringFlag{Name: "bits", Aliases: []string{"b", "scheme"}, Destination: &q.bits, Usage: "the `LEVEL`: 2 to 16, 4bit-asym, fp16, or a scheme that wwq-fast schemes lists", Category: "quantization"},
+			mapFlag(&q.rules),
 			&ucli.StringFlag{Name: "output", Aliases: []string{"o"}, Destination: &q.out, Usage: "`OUT`, the folder or file to write", Category: "output"},
 			&ucli.BoolFlag{Name: "overwrite", Destination: &q.overwrite, Usage: "replace output files that exist", Category: "output"}),
 		Action: q.run,
@@ -54,24 +55,20 @@ func (q *quantization) run(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if q.bits == "" || q.out == "" {
-		return &cli.UsageError{
-			Message: "quantize needs --bits and --output",
-			Hints:   []string{"wwq-fast quantize MODEL --bits 4 -o OUT"},
-		}
-	}
-	level, err := quant.Parse(q.bits)
+	level, err := q.level(t)
 	if err != nil {
-		return cli.Usagef("--bits: %v", err)
-	}
-	if level == quant.Stored {
-		return cli.Usagef("--bits: stored leaves weights as they are: there is nothing to write")
+		return err
 	}
 	src, err := q.open(t, arg)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
+	if plan, err := engine.Describe(src, opts); err != nil {
+		return err
+	} else if err := checkRules([]quant.Recipe{level}, plan); err != nil {
+		return err
+	}
 	sum, err := engine.Quantize(c.Context, src, q.out, level, opts, q.overwrite)
 	switch file := (*checkpoint.FileError)(nil); {
 	case errors.Is(err, fs.ErrExist):
@@ -88,6 +85,31 @@ func (q *quantization) run(c *ucli.Context) error {
 	}
 	sayRewritten(t, level.Name(), &sum)
 	return nil
+}
+
+// level returns what the flags say is to be done.
+func (q *quantization) level(t *cli.Terminal) (quant.Recipe, error) {
+	if (q.bits == "") == (q.rules == "") || q.out == "" {
+		return nil, &cli.UsageError{
+			Message: "quantize needs --bits (or --scheme, or --map) and --output",
+			Hints:   []string{"wwq-fast quantize MODEL --bits 4 -o OUT"},
+		}
+	}
+	if q.rules != "" {
+		return mapLevel(q.rules)
+	}
+	levels, err := parseLevels("--bits", []string{q.bits})
+	if err != nil {
+		return nil, err
+	}
+	if len(levels) > 1 {
+		return nil, cli.Usagef("--bits: one level, not %d", len(levels))
+	}
+	if levels[0] == quant.Stored {
+		return nil, cli.Usagef("--bits: stored leaves weights as they are: there is nothing to write")
+	}
+	sayAmbiguous(t, []string{q.bits})
+	return levels[0], nil
 }
 
 // sayRewritten says in numbers what was quantized, what stayed as it was and why, and

@@ -47,7 +47,7 @@ func TestRegistered(t *testing.T) {
 		"mxfp8-e4m3:floor": {Idempotent: exactly, Equivariant: true}, "mxfp8-e5m2:ceil": {Idempotent: never, Equivariant: true}, "mxint8:floor": {Idempotent: exactly, Equivariant: true}, "mxfp4:microxcaling": {Idempotent: never, Equivariant: true},
 		"nvfp4:modelopt": {Global: true, Idempotent: never, Equivariant: true}, "nvfp4:torchao": {Global: true, Idempotent: never, Equivariant: true}, "nvfp4:single": {Idempotent: never},
 		"bitnet": {Idempotent: never},
-		"q4_0": {Idempotent: never, Divides: 32}, "q4_1": {Idempotent: never, Divides: 32}, "q5_0": {Idempotent: never, Divides: 32}, "q5_1": {Idempotent: never, Divides: 32},
+		"q4_0":   {Idempotent: never, Divides: 32}, "q4_1": {Idempotent: never, Divides: 32}, "q5_0": {Idempotent: never, Divides: 32}, "q5_1": {Idempotent: never, Divides: 32},
 		"q8_0": {Idempotent: never, Divides: 32}, "iq4_nl": {Idempotent: never, Divides: 32}, "ggml-mxfp4": {Idempotent: never, Divides: 32, Equivariant: true}, "ggml-nvfp4": {Idempotent: never, Divides: 64},
 		"q2_k": {Idempotent: never, Divides: 256}, "q3_k": {Idempotent: never, Divides: 256}, "q4_k": {Idempotent: never, Divides: 256}, "q5_k": {Idempotent: never, Divides: 256},
 		"q6_k": {Idempotent: never, Divides: 256}, "iq4_xs": {Idempotent: never, Divides: 256}, "tq1_0": {Idempotent: never, Divides: 256}, "tq2_0": {Idempotent: never, Divides: 256},

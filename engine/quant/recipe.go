@@ -64,7 +64,12 @@ func Values(s Scheme) int {
 }
 
 // FileName returns the name of a level for files: characters that no file system minds.
-func FileName(r Recipe) string { return strings.NewReplacer(":", "-", "@", "-").Replace(r.Name()) }
+func FileName(r Recipe) string {
+	if m, ok := r.(mapped); ok {
+		return m.fileName()
+	}
+	return strings.NewReplacer(":", "-", "@", "-").Replace(r.Name())
+}
 
 // Compare orders levels as tables and plots show them: those that quantize nothing
 // first, then from more bits to fewer.
@@ -93,6 +98,9 @@ var families = []struct {
 
 // Parse returns the recipe called name, such as "fp16", "8bit" or "4bit-asym".
 func Parse(name string) (Recipe, error) {
+	if rules, ok := strings.CutPrefix(strings.TrimSpace(name), mapPrefix); ok {
+		return ParseMap(rules)
+	}
 	var known []string
 	for _, f := range families {
 		r, err := f.parse(strings.ToLower(strings.TrimSpace(name)))

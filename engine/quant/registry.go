@@ -2,7 +2,9 @@ package quant
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -156,6 +158,15 @@ func init() {
 
 func compiled(pattern string) *regexp.Regexp { return patterns[pattern] }
 
+// Names returns the names of all examples of the registry, and their aliases.
+func Names() []string {
+	names := slices.Sorted(maps.Keys(aliases))
+	for _, e := range registry {
+		names = append(names, e.examples...)
+	}
+	return append(names, "stored", "fp16", "8bit", "4bit", "4bit-asym")
+}
+
 // Descriptions returns what there is to know of all schemes of the registry.
 func Descriptions() []Description {
 	var all []Description
@@ -164,6 +175,11 @@ func Descriptions() []Description {
 			d := Description{Name: name, Pattern: e.shown, Tool: e.tool, Class: e.class, Refuses: e.refuses}
 			if r, err := Parse(name); err == nil {
 				d.BitsPerWeight = r.BitsPerWeight()
+			}
+			for _, alias := range slices.Sorted(maps.Keys(aliases)) {
+				if aliases[alias] == name {
+					d.Aliases = append(d.Aliases, alias)
+				}
 			}
 			all = append(all, d)
 		}

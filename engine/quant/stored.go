@@ -13,6 +13,9 @@ type stored struct{}
 // baseline of checkpoints that are not float16.
 var Stored Recipe = single{stored{}}
 
+// IsStored reports whether a scheme leaves weights as they are stored.
+func IsStored(s Scheme) bool { return s == stored{} }
+
 func parseStored(name string) (Recipe, error) {
 	if name == "stored" || name == "as-stored" {
 		return Stored, nil
