@@ -34,6 +34,13 @@ type Row struct {
 	// exist, such as the exponent of a failed fit, is NaN.
 	Values []float64
 
+	// Bits is how many bits a weight of the matrix takes at the level, scales and other
+	// parameters included; 0 if it is not known.
+	Bits float64
+	// Note says what the scheme of the level made of the matrix where that is not plain, such
+	// as another type that its rows allow.
+	Note string
+
 	// SHA256 is the hash of the stored bytes of the tensor, in hexadecimal digits.
 	SHA256     string
 	Method     spectrum.Method // that of the matrix of the layer that needed most
@@ -102,6 +109,9 @@ func (r *Row) Undetermined() (other float64, ok bool) {
 // Doubts says in words what makes the choice of xmin uncertain. Most rows have none.
 func (r *Row) Doubts() []string {
 	var doubts []string
+	if r.Note != "" {
+		doubts = append(doubts, "stored as "+r.Note)
+	}
 	if other, ok := r.Undetermined(); ok {
 		doubts = append(doubts, fmt.Sprintf("xmin undetermined: %.2f or %.2f", r.Get("alpha"), other))
 	}

@@ -63,11 +63,24 @@ func (w *worker) analyse(t task) Row {
 	in.Baseline = t.baseline(in)
 	values, finding := r.measure(in)
 	row := Row{Layer: layer, Level: level, Status: RowStatus(finding.Fit), Reason: finding.Reason, Values: values}
+	row.Bits, row.Note = bitsOf(scheme, layer)
 	row.Method, row.TraceError = provenance(measured)
 	if r.opts.KeepEigenvalues {
 		row.Eigenvalues = in.Eigenvalues
 	}
 	return row
+}
+
+// bitsOf returns how many bits a weight of a layer takes by a scheme, and what the scheme says
+// of the layer.
+func bitsOf(scheme quant.Scheme, l *Layer) (bits float64, note string) {
+	if n, ok := scheme.(interface{ Note() string }); ok {
+		note = n.Note()
+	}
+	if quant.IsStored(scheme) || !l.Quantized {
+		return float64(l.DType.Bits()), note
+	}
+	return scheme.BitsPerWeight(l.Rows, l.Cols*l.Slices), note
 }
 
 // efforts are the methods of spectra, from the one that needs least to the one that needs

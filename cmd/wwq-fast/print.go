@@ -8,12 +8,15 @@ import (
 	"maps"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/cmd/wwq-fast/internal/cli"
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/report"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
+	"github.com/wwq-fast/wwq-fast/internal/mem"
 	"github.com/wwq-fast/wwq-fast/internal/plainjson"
 )
 
@@ -24,8 +27,15 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 			return err
 		}
 	}
+	// Of levels whose names say their bits, these are left out first.
+	sizes := 11
+	if slices.ContainsFunc(res.Levels, func(l quant.Recipe) bool { return !quant.IsPlain(l) }) {
+		sizes = 1
+	}
 	w := t.NewTable(
 		cli.Column{Head: "level"},
+		cli.Column{Head: "bits", Right: true, Spare: sizes},
+		cli.Column{Head: "size", Right: true, Spare: sizes},
 		cli.Column{Head: "layers", Right: true, Spare: 1},
 		cli.Column{Head: "failed", Right: true, Spare: 2},
 		cli.Column{Head: "mean α", Right: true},
@@ -50,7 +60,7 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 			change, median = changeCell(s.MeanChange), changeCell(s.MedianChange)
 		}
 		w.Row(
-			s.Level.Name(), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
+			s.Level.Name(), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
 			change, median, s.Undetermined, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
 		)
 	}

@@ -47,6 +47,20 @@ func parseUniform(name string) (Recipe, error) {
 	return Uniform(u), nil
 }
 
+// IsPlain reports whether a level is one of the published study: a cast, or one step for the
+// whole tensor, with its bits in its name.
+func IsPlain(r Recipe) bool {
+	s, ok := r.(single)
+	if !ok {
+		return false
+	}
+	switch s.Scheme.(type) {
+	case stored, castF16, uniform:
+		return true
+	}
+	return false
+}
+
 func (u uniform) Name() string {
 	if u.asymmetric {
 		return fmt.Sprintf("%dbit-asym", u.bits)

@@ -54,6 +54,8 @@ var described = []Column{
 		text: func(r *engine.Row, _ *Context) string { return string(r.Status) }},
 	{Column: metric.Column{Name: "warning", Kind: metric.Text, Doc: "The reason if status is not success; else over-trained for alpha below 2, under-trained above 6, and what makes xmin uncertain: another tail that fits as well, or equal eigenvalues at xmin."},
 		text: warning},
+	{Column: metric.Column{Name: "bits_per_weight", Doc: "Bits that a weight takes at the level, scales and other parameters included."},
+		number: func(r *engine.Row) float64 { return Known(r.Bits) }},
 	{Column: metric.Column{Name: "model_name", Kind: metric.Text, Doc: "Name of the model."},
 		text: func(_ *engine.Row, c *Context) string { return c.Model }},
 	{Column: metric.Column{Name: "quantization", Kind: metric.Text, Doc: "Name of the level."},
@@ -88,6 +90,12 @@ var leading = map[metric.Table][]string{
 	metric.Errors: {"quantization", "longname"},
 }
 
+// trailing are the columns at the end of tables that are no metrics.
+var trailing = map[metric.Table][]string{
+	metric.Results: {"bits_per_weight"},
+	metric.Errors:  {"bits_per_weight"},
+}
+
 // Columns returns the columns of a table in its order.
 func Columns(table metric.Table) []Column {
 	var columns []Column
@@ -98,6 +106,9 @@ func Columns(table metric.Table) []Column {
 		if c.Table == table && !slices.Contains(leading[table], c.Name) {
 			columns = append(columns, Column{Column: c})
 		}
+	}
+	for _, name := range trailing[table] {
+		columns = append(columns, find(name))
 	}
 	return columns
 }

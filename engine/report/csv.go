@@ -115,6 +115,18 @@ var comparison = []comparisonColumn{
 		"Median of alpha_weighted."},
 	{"log_norm_median", metric.Number, func(s *stats.Summary) any { return s.LogNormMedian },
 		"Median of log_norm."},
+	{"bits_per_weight", metric.Number, func(s *stats.Summary) any { return Known(s.Bits) },
+		"Bits that a weight takes on average, over the matrices that the levels quantize, scales and other parameters included."},
+	{"checkpoint_bytes", metric.Count, func(s *stats.Summary) any { return int(s.Bytes) },
+		"Bytes of all tensors of the checkpoint: those that the level quantizes in their bits, all others as they are stored."},
+}
+
+// Known returns a number that is 0 if it is not known, NaN for that.
+func Known(x float64) float64 {
+	if x == 0 {
+		return math.NaN()
+	}
+	return x
 }
 
 // ComparisonFields returns the columns of the comparison for one level, by name: strings,

@@ -38,6 +38,8 @@ type rowLine struct {
 	SHA256     string           `json:"sha256"` // of the stored bytes of the tensor
 	Method     spectrum.Method  `json:"method,omitempty"`
 	TraceError float64          `json:"trace_error"`
+	Bits       float64          `json:"bits_per_weight,omitempty"`
+	Note       string           `json:"note,omitempty"`
 	Seconds    float64          `json:"seconds"`
 	Bytes      int64            `json:"bytes"`
 	Values     values           `json:"values"`
@@ -120,7 +122,7 @@ func lineOf(r *engine.Row) line {
 	return line{Row: &rowLine{
 		Tensor: r.Layer.Tensor, Layer: r.Layer.Index, LongName: r.Layer.LongName, Level: r.Level.Name(),
 		Status: r.Status, Reason: r.Reason, SHA256: r.SHA256, Method: r.Method, TraceError: r.TraceError,
-		Seconds: r.Seconds, Bytes: r.Bytes, Values: r.Values,
+		Seconds: r.Seconds, Bytes: r.Bytes, Bits: r.Bits, Note: r.Note, Values: r.Values,
 	}}
 }
 
@@ -270,6 +272,9 @@ func (r *reader) tensor(l *tensorLine) error {
 // statuses are those of rows that a writer writes.
 var statuses = []engine.RowStatus{engine.RowSuccess, engine.RowFailed, engine.RowDegenerate, engine.RowRefused}
 
+// maxBits bounds the bits of a weight: a matrix of one weight may have many for its scales.
+const maxBits = 1 << 16
+
 func (r *reader) row(l *rowLine) error {
 	key := rowKey{layerKey{l.Tensor, l.Layer}, l.Level}
 	layer, level := r.layers[key.layerKey], r.levels[l.Level]
@@ -281,6 +286,8 @@ func (r *reader) row(l *rowLine) error {
 		return fmt.Errorf("level %s is not among the options", checkpoint.Quote(l.Level))
 	case l.LongName != "" && l.LongName != layer.LongName:
 		return fmt.Errorf("layer %d of tensor %s is called %s", l.Layer, checkpoint.Quote(l.Tensor), checkpoint.Quote(l.LongName))
+	case !(l.Bits >= 0 && l.Bits <= maxBits):
+		return fmt.Errorf("%g bits per weight", l.Bits)
 	case r.seen[key] || r.alone[l.Tensor]:
 		return fmt.Errorf("layer %d of tensor %s at %s is there twice", l.Layer, checkpoint.Quote(l.Tensor), l.Level)
 	case l.SHA256 == "" || known && l.SHA256 != hash:
@@ -295,7 +302,7 @@ func (r *reader) row(l *rowLine) error {
 	r.seen[key], r.hashes[l.Tensor] = true, l.SHA256
 	r.rows = append(r.rows, engine.Row{
 		Layer: layer, Level: level, Status: l.Status, Reason: l.Reason, Values: l.Values,
-		SHA256: l.SHA256, Method: l.Method, TraceError: l.TraceError, Seconds: l.Seconds, Bytes: l.Bytes,
+		SHA256: l.SHA256, Method: l.Method, TraceError: l.TraceError, Seconds: l.Seconds, Bytes: l.Bytes, Bits: l.Bits, Note: l.Note,
 	})
 	return nil
 }

@@ -18,6 +18,11 @@ import (
 // layers that the levels quantize: the others are the same at every level.
 type Summary struct {
 	Level quant.Recipe
+	// Bits is how many bits a weight takes on average, over the matrices that the levels
+	// quantize, 0 if it is not known, and Bytes what the tensors of the whole checkpoint
+	// take: these in their bits, and all others as they are stored.
+	Bits  float64
+	Bytes int64
 	// Layers counts the rows that were reached, Unquantized those of them that do not
 	// count, Failed those that count and have no exponent.
 	Layers, Unquantized, Failed int
@@ -79,6 +84,7 @@ func Compare(res *engine.Result) []Summary {
 	counts := Counts(res)
 	for k, level := range res.Levels {
 		out[k] = summarise(level, Reached(res.Rows[k]), counts)
+		out[k].Bits, out[k].Bytes = size(res, k)
 		if base >= 0 {
 			out[k].compare(res.Rows[base], res.Rows[k], counts)
 		}
@@ -87,6 +93,33 @@ func Compare(res *engine.Result) []Summary {
 		}
 	}
 	return out
+}
+
+// size returns what a checkpoint takes at a level.
+func size(res *engine.Result, level int) (bits float64, bytes int64) {
+	quantized := map[string]float64{} // bits that tensors take
+	var weights float64
+	for i := range res.Rows[level] {
+		r := &res.Rows[level][i]
+		if r.Bits > 0 && r.Layer.Quantized {
+			n := float64(r.Layer.Rows) * float64(r.Layer.Cols) * float64(r.Layer.Slices)
+			quantized[r.Layer.Tensor] += n * r.Bits
+			weights += n
+			bits += n * r.Bits
+		}
+	}
+	for i := range res.Tensors {
+		t := &res.Tensors[i]
+		if b, ok := quantized[t.Name]; ok {
+			bytes += int64(math.Ceil(b / 8))
+		} else {
+			bytes += t.Size
+		}
+	}
+	if weights > 0 {
+		bits /= weights
+	}
+	return bits, bytes
 }
 
 // Counts returns a function that reports whether the layer of a row counts in statistics:
