@@ -66,14 +66,54 @@ func (bnb4bit) fit(r Range, _ float32, _ arithmetic) (params, error) {
 }
 
 func (u bnb4bit) apply(dst, src []float32, p params, _ arithmetic) {
-	book := u.values()
+	book := &nf4Index
+	if u.fp4 {
+		book = &fp4Index
+	}
 	for i, x := range src {
 		t := x * p.inverse
 		if p.inverse == 0 {
 			t = x / p.offset
 		}
-		dst[i] = book[nearest(book[:], t)] * p.scale
+		dst[i] = book.values[book.nearest(t)] * p.scale
 	}
+}
+
+// A bookIndex finds the nearest of 16 values from -1 to 1.
+type bookIndex struct {
+	values [16]float32
+	middle [16]float32 // between a value and the next; beyond the last there is none
+	first  [parts + 1]uint8
+}
+
+// parts is the number of parts of the interval from -1 to 1, of each of which the index has
+// the code of the lower end. No part has more than two middles but the one with FP4's zeros.
+const parts = 64
+
+var nf4Index, fp4Index = newBookIndex(nf4Values), newBookIndex(fp4Values)
+
+func newBookIndex(values [16]float32) bookIndex {
+	b := bookIndex{values: values}
+	for i := range values {
+		b.middle[i] = 2
+		if i+1 < len(values) {
+			b.middle[i] = (values[i] + values[i+1]) / 2
+		}
+	}
+	for i := range b.first {
+		b.first[i] = uint8(nearest(values[:], float32(2*i)/parts-1))
+	}
+	return b
+}
+
+// nearest is the function of that name for t from -1 to 1, which it may be beyond by what
+// rounding makes of a quotient.
+func (b *bookIndex) nearest(t float32) int {
+	i := int(b.first[uint32(min(max(t+1, 0), 2)*(parts/2))])
+	for t > b.middle[i] {
+		i++
+	}
+	return i
 }
 
 // settle divides by the scale in the last run if that is short, as bitsandbytes does, and

@@ -156,7 +156,7 @@ func shrink(e float32) float32 {
 	if m == 0 {
 		return 0
 	}
-	s := max(0, m-float32(math.Pow(float64(m), float64(float32(-0.3))))/10)
+	s := max(0, m-float32(math.Exp(float64(float32(-0.3))*math.Log(float64(m))))/10)
 	if e < 0 {
 		return -s
 	}

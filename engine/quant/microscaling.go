@@ -31,9 +31,12 @@ func (e mxElement) round(x float32, t ties) float32 {
 	if e.bits == 0 {
 		return e.minifloat.round(x, t)
 	}
-	unit := float32(math.Ldexp(1, e.bits-2))
-	n := min(t.integer(float32(math.Abs(float64(x)))*unit), top(e.bits-1))
-	return float32(math.Copysign(float64(n/unit), float64(x)))
+	unit := float32(int(1) << (e.bits - 2))
+	n := min(t.integer(abs(x)*unit), top(e.bits-1)) / unit
+	if x < 0 {
+		return -n
+	}
+	return n
 }
 
 // largest is the largest element.

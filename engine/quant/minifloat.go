@@ -35,9 +35,15 @@ func (f minifloat) round(x float32, t ties) float32 {
 	shift := 23 - f.mantissa
 	if mag < uint32(f.exponent+127)<<23 {
 		// Below the normal numbers the values are the multiples of one number.
-		quantum := math.Float32frombits(uint32(f.exponent-f.mantissa+127) << 23)
-		n := t.integer(math.Float32frombits(mag)/quantum) * quantum
-		return math.Float32frombits(b&sign | math.Float32bits(n))
+		v := math.Float32frombits(mag)
+		if t == tiesEven {
+			magic := math.Float32frombits(uint32(f.exponent-f.mantissa+127+23) << 23)
+			v = float32(v+magic) - magic
+		} else {
+			quantum := math.Float32frombits(uint32(f.exponent-f.mantissa+127) << 23)
+			v = t.integer(v/quantum) * quantum
+		}
+		return math.Float32frombits(b&sign | math.Float32bits(v))
 	}
 	half := uint32(1) << (shift - 1)
 	switch t {
@@ -57,9 +63,12 @@ func (f minifloat) round(x float32, t ties) float32 {
 
 // integer returns x, which is not negative, rounded to an integer.
 func (t ties) integer(x float32) float32 {
+	if t == tiesEven {
+		return roundEven(x)
+	}
 	n := float32(math.Floor(float64(x)))
 	switch d := x - n; {
-	case d > 0.5, d == 0.5 && (t == tiesAway || t == tiesEven && math.Mod(float64(n), 2) == 1):
+	case d > 0.5, d == 0.5 && t == tiesAway:
 		return n + 1
 	}
 	return n
