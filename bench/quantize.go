@@ -18,6 +18,7 @@ import (
 //	symmetric  kernel.QuantizeSymmetric
 //	panel      decode bfloat16, quantize, round to bfloat16, panel by panel, as the
 //	           engine does
+//	scheme     fit a scheme to bfloat16 weights, quantize and dequantize, for each scheme
 //
 // Rates count the bytes that must be read and written once: 4+4 per weight for copy and
 // symmetric, 2+4 for panel. The bytes that pass between the steps of a panel are not
@@ -31,6 +32,9 @@ type QuantizeConfig struct {
 	// those of a working set that fits the second-level cache, LargeBytes those of one
 	// that does not fit any cache. 0 leaves a working set out.
 	SmallBytes, LargeBytes int64
+	// Schemes are timed on a matrix of SchemeRows×4096 weights.
+	Schemes    []string
+	SchemeRows int
 }
 
 // DefaultQuantizeConfig returns a configuration of 4 bits with working sets of 192 KiB and
@@ -39,6 +43,11 @@ func DefaultQuantizeConfig() QuantizeConfig {
 	return QuantizeConfig{
 		Timing: DefaultTiming(), Bits: 4,
 		SmallBytes: 192 << 10, LargeBytes: min(max(4*lastLevelCache(), 128<<20), 1<<30),
+		Schemes: []string{
+			"int8-row", "int4-g128", "bnb-int8", "bnb-nf4", "ct-w4a16", "gptq-int4-g128", "quanto-qint4", "mlx-4bit", "fp8-e4m3-row", "mxfp4:even", "nvfp4:modelopt",
+			"q4_0", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs",
+		},
+		SchemeRows: 64,
 	}
 }
 
@@ -46,6 +55,10 @@ func DefaultQuantizeConfig() QuantizeConfig {
 func FullQuantizeConfig() QuantizeConfig {
 	c := DefaultQuantizeConfig()
 	c.Rounds, c.MaxRounds = 15, 101
+	c.Schemes, c.SchemeRows = nil, 256
+	for _, d := range quant.Descriptions() {
+		c.Schemes = append(c.Schemes, d.Name)
+	}
 	return c
 }
 
@@ -72,7 +85,49 @@ func (c QuantizeConfig) suite() (*suite, error) {
 			open:     func(context.Context) (*inputs, error) { return openQuantize(level, c.Bits, n) },
 		})
 	}
+	for _, name := range c.Schemes {
+		r, err := quant.Parse(name)
+		if err != nil {
+			return nil, err
+		}
+		s.cases = append(s.cases, &testCase{
+			params:   []Param{param("scheme", r.Name())},
+			variants: []string{"copy", "scheme"},
+			open:     func(context.Context) (*inputs, error) { return openScheme(r, c.SchemeRows, 4096) },
+		})
+	}
 	return s, nil
+}
+
+// openScheme times a scheme on a matrix of bfloat16 weights.
+func openScheme(r quant.Recipe, rows, cols int) (*inputs, error) {
+	n := rows * cols
+	src, dst := normal[float32](n), make([]float32, n)
+	checkpoint.BF16.Round(src)
+	w := quant.Dense{Rows: rows, Cols: cols, W: src}
+	s := r.For(quant.Target{Rows: rows, Cols: cols, DType: checkpoint.BF16})
+	timed := func(run func() error) variant {
+		return variant{
+			run:   run,
+			work:  []work{{8 * float64(n) / 1e9, "GB/s"}, {float64(n) / 1e6, "Mweights/s"}},
+			bytes: 8 * int64(n),
+		}
+	}
+	return &inputs{variants: []variant{
+		timed(func() error { copy(dst, src); return nil }),
+		timed(func() error {
+			q, err := s.Fit(w, checkpoint.F32)
+			if err != nil {
+				return err
+			}
+			const rowsAtOnce = 2
+			for i := 0; i < rows; i += rowsAtOnce {
+				part := src[i*cols:][:min(rowsAtOnce, rows-i)*cols]
+				q.Dequantize(dst[i*cols:][:len(part)], quant.Piece{W: part, Row: i, Width: cols})
+			}
+			return nil
+		}),
+	}}, nil
 }
 
 // panelWidth is the length of the smaller side of the matrix whose panels are processed.
