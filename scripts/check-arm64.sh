@@ -52,7 +52,7 @@ export CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64
 export CGO_LDFLAGS="-L$lib -L$lib/openblas-pthread -L$fortran"
 # Static programs need no loader, which does not start under every emulator.
 static="-linkmode external -extldflags '-static -Wl,--start-group -llapacke -lopenblas -ltmglib -lgfortran -lm -lpthread -ldl -Wl,--end-group'"
-packages=${PACKAGES:-internal/twostage internal/intgram lapack internal/kernel internal/modp cblas}
+packages=${PACKAGES:-internal/twostage internal/intgram lapack internal/kernel internal/ggml internal/modp cblas}
 short=
 if [ "${SHORT:-1}" = 1 ]; then
     short=-test.short

@@ -1,3 +1,5 @@
+//go:build !cgo || wwq_noasm
+
 package ggml
 
 var setNames = []string{"generic"}

@@ -192,7 +192,7 @@ func TestMatches(t *testing.T) {
 }
 
 // cgo lists the packages that may import "C". Each is a leaf with a pure-Go twin.
-var cgo = []string{"cblas", "lapack", "internal/kernel", "internal/intgram", "internal/modp", "internal/twostage"}
+var cgo = []string{"cblas", "lapack", "internal/kernel", "internal/intgram", "internal/modp", "internal/twostage", "internal/ggml"}
 
 func TestCgo(t *testing.T) {
 	packages := imports(t)
