@@ -153,7 +153,7 @@ func decodeQ4K(dst []float32, src []byte) {
 	d, dmin := half(src), half(src[2:])
 	for s := range 8 {
 		scale, minimum := scaleMin6(src[4:16], s)
-		ds, m := d*float32(scale), dmin*float32(minimum)
+		ds, m := d*float32(scale), float32(dmin*float32(minimum))
 		for l := range 32 {
 			q := src[16+s/2*32+l] >> (s % 2 * 4) & 15
 			dst[32*s+l] = float32(ds*float32(q)) - m
@@ -165,7 +165,7 @@ func decodeQ5K(dst []float32, src []byte) {
 	d, dmin := half(src), half(src[2:])
 	for s := range 8 {
 		scale, minimum := scaleMin6(src[4:16], s)
-		ds, m := d*float32(scale), dmin*float32(minimum)
+		ds, m := d*float32(scale), float32(dmin*float32(minimum))
 		for l := range 32 {
 			q := src[48+s/2*32+l]>>(s%2*4)&15 + src[16+l]>>s&1<<4
 			dst[32*s+l] = float32(ds*float32(q)) - m

@@ -5,7 +5,9 @@
 // bytes. Every type is written once in Go, one block a call (simple.go, kquants.go,
 // search.go, decode.go): that is the specification. All arithmetic is in float32, rounds
 // after every operation, and sums in the order of the elements: a contraction into fused
-// multiply-adds would change up to 15 % of the weights of some types.
+// multiply-adds would change up to 15 % of the weights of some types. Go contracts products
+// that flow into sums, also through the parameters of small functions, unless they are
+// converted: hence the float32(a*b) in so many places.
 //
 // Where ggml leaves the result to the compiler, it is defined here. A block whose scale is
 // so small that its reciprocal is infinite is stored as a block of zeros. A block whose

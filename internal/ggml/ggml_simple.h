@@ -101,7 +101,7 @@ TARGET static inline int FN(put_min_scale)(uint8_t *dst, const float *x, float q
             lo = x[i];
             break;
         }
-    const float d = (hi - lo) / qmax;
+    const float d = (hi - lo) / qmax + 0.0f; // no -0, which that of zeros may be
     *min = lo, *id = inverse(d);
     return put_half(dst, d) && put_half(dst + 2, lo);
 }

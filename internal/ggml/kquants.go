@@ -49,7 +49,7 @@ func put4(dst []byte, l *[superBlock]int8) {
 }
 
 // codeScale returns the code of a scale in units of which the largest is most.
-func codeScale(s, inverse, most float32) byte { return byte(nearest(inverse*s, 0, most)) }
+func codeScale(s, inverse, most float32) byte { return byte(nearest(float32(inverse*s), 0, most)) }
 
 func quantizeQ2K(dst []byte, src []float32) bool {
 	var l [superBlock]int8
@@ -72,7 +72,7 @@ func quantizeQ2K(dst []byte, src []float32) bool {
 		if maxMin > 0 {
 			dst[s] |= codeScale(mins[s], 15/maxMin, 15) << 4
 		}
-		requantize(l[16*s:16*s+16], src[16*s:16*s+16], d*float32(dst[s]&15), dmin*float32(dst[s]>>4), 0, 3)
+		requantize(l[16*s:16*s+16], src[16*s:16*s+16], d*float32(dst[s]&15), float32(dmin*float32(dst[s]>>4)), 0, 3)
 	}
 	put2(dst[16:], &l)
 	return ok && okMin
@@ -107,7 +107,7 @@ func quantizeQ3K(dst []byte, src []float32) bool {
 	for s := range scales {
 		q := float32(-32)
 		if inverse != 0 {
-			q = nearest(inverse*scales[s], -32, 31)
+			q = nearest(float32(inverse*scales[s]), -32, 31)
 			code := byte(int(q) + 32)
 			dst[96+s%8] |= code & 15 << (s / 8 * 4)
 			dst[104+s%4] |= code >> 4 << (s / 4 * 2)
@@ -152,7 +152,7 @@ func searchScaleMin(dst []byte, l *[superBlock]int8, src []float32, g grid) bool
 			minimum = codeScale(mins[s], 63/maxMin, 63)
 		}
 		putScaleMin6(dst[4:16], s, scale, minimum)
-		requantize(l[32*s:32*s+32], src[32*s:32*s+32], d*float32(scale), dmin*float32(minimum), 0, g.nmax)
+		requantize(l[32*s:32*s+32], src[32*s:32*s+32], d*float32(scale), float32(dmin*float32(minimum)), 0, g.nmax)
 	}
 	return ok && okMin
 }
@@ -185,7 +185,7 @@ func quantizeQ6K(dst []byte, src []float32) bool {
 	}
 	d, inverse, ok := putSigned(dst[208:], scales[:], 128)
 	for s := range scales {
-		q := nearest(inverse*scales[s], -128, 127)
+		q := nearest(float32(inverse*scales[s]), -128, 127)
 		dst[192+s] = byte(int8(q))
 		requantize(l[16*s:16*s+16], src[16*s:16*s+16], d*q, 0, -32, 31)
 	}
@@ -201,7 +201,7 @@ func quantizeQ6K(dst []byte, src []float32) bool {
 // putIQ4 stores the codes of 32 weights times id.
 func putIQ4(dst []byte, x []float32, id float32) {
 	for i := range 16 {
-		dst[i] = byte(iq4Code(id*x[i]) | iq4Code(id*x[i+16])<<4)
+		dst[i] = byte(iq4Code(float32(id*x[i])) | iq4Code(float32(id*x[i+16]))<<4)
 	}
 }
 
@@ -225,7 +225,7 @@ func quantizeIQ4XS(dst []byte, src []float32) bool {
 	id := inverse(d)
 	high := uint16(0)
 	for s := range scales {
-		l := nearest(id*scales[s], -32, 31)
+		l := nearest(float32(id*scales[s]), -32, 31)
 		code := byte(int(l) + 32)
 		dst[4+s/2] |= code & 15 << (s % 2 * 4)
 		high |= uint16(code>>4) << (2 * s)

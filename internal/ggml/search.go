@@ -28,7 +28,7 @@ func searchSymmetric(l []int8, x []float32, nmax float32) (scale float32) {
 		}
 		var sxl, sll float32
 		for _, v := range x {
-			q := nearest(id*v, -nmax, nmax-1)
+			q := nearest(float32(id*v), -nmax, nmax-1)
 			w := v * v
 			sxl += float32(float32(w*v) * q)
 			sll += float32(float32(w*q) * q)
@@ -40,7 +40,7 @@ func searchSymmetric(l []int8, x []float32, nmax float32) (scale float32) {
 			}
 			best = scale * sxl
 			for i, v := range x {
-				l[i] = int8(nearest(id*v, -nmax, nmax-1))
+				l[i] = int8(nearest(float32(id*v), -nmax, nmax-1))
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func descendSymmetric(l []int8, x []float32, nmax float32) (scale float32) {
 	id := -nmax / m
 	var sxl, sll float32
 	for i, v := range x {
-		q := nearest(id*v, -nmax, nmax-1)
+		q := nearest(float32(id*v), -nmax, nmax-1)
 		l[i] = int8(q)
 		w := v * v
 		sxl += float32(float32(w*v) * q)
@@ -140,8 +140,8 @@ func searchAffine(l []int8, x, w []float32, g grid) (scale, m float32) {
 		id := float32(float32(g.first+float32(g.step*float32(t)))+g.nmax) / (hi - minimum)
 		var sl, sll, sxl float32
 		for i, v := range x {
-			q := nearest(id*float32(v-minimum), 0, g.nmax)
-			wq := w[i] * q
+			q := nearest(float32(id*float32(v-minimum)), 0, g.nmax)
+			wq := float32(w[i] * q)
 			sl += wq
 			sll += float32(wq * q)
 			sxl += float32(wq * v)
@@ -166,7 +166,7 @@ func searchAffine(l []int8, x, w []float32, g grid) (scale, m float32) {
 // affineError returns the error of s*q + b with the codes q that id and minimum give.
 func affineError(x, w []float32, id, minimum, s, b float32, g grid) (sum float32) {
 	for i, v := range x {
-		q := nearest(id*float32(v-minimum), 0, g.nmax)
+		q := nearest(float32(id*float32(v-minimum)), 0, g.nmax)
 		e := float32(float32(s*q)+b) - v
 		if g.magnitude {
 			e = abs(e)
@@ -180,7 +180,7 @@ func affineError(x, w []float32, id, minimum, s, b float32, g grid) (sum float32
 
 func putAffine(l []int8, x []float32, id, minimum float32, g grid) {
 	for i, v := range x {
-		l[i] = int8(nearest(id*float32(v-minimum), 0, g.nmax))
+		l[i] = int8(nearest(float32(id*float32(v-minimum)), 0, g.nmax))
 	}
 }
 
@@ -200,7 +200,7 @@ func searchIQ4(x []float32) (scale float32) {
 		}
 		var sxq, sqq float32
 		for _, v := range x {
-			q := iq4[iq4Code(id*v)]
+			q := iq4[iq4Code(float32(id*v))]
 			wq := float32(v*v) * q
 			sxq += float32(wq * v)
 			sqq += float32(wq * q)

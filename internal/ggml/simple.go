@@ -81,7 +81,7 @@ func quantizeQ8_0(dst []byte, src []float32) bool {
 	_, ok := putHalf(dst, d)
 	id := inverse(d)
 	for i, v := range src {
-		dst[2+i] = byte(int8(away(v * id)))
+		dst[2+i] = byte(int8(away(float32(v * id))))
 	}
 	return ok
 }
@@ -103,7 +103,7 @@ func quantizeQ2_0(dst []byte, src []float32) bool {
 	_, ok := putHalf(dst, d)
 	id := inverse(d)
 	for i, v := range src {
-		dst[2+i/4] |= byte(min(max(away(v*id), -1), 2)+1) << (i % 4 * 2)
+		dst[2+i/4] |= byte(min(max(away(float32(v*id)), -1), 2)+1) << (i % 4 * 2)
 	}
 	return ok
 }
@@ -119,7 +119,7 @@ func quantizeTQ1_0(dst []byte, src []float32) bool {
 		for n := range 5 {
 			q *= 3
 			if n < trits {
-				q += away(src[first+n*stride]*id) + 1
+				q += away(float32(src[first+n*stride]*id)) + 1
 			}
 		}
 		return byte((q*256 + 242) / 243)
@@ -141,7 +141,7 @@ func quantizeTQ2_0(dst []byte, src []float32) bool {
 	_, ok := putHalf(dst[64:], d)
 	id := inverse(d)
 	for e, v := range src {
-		dst[e/128*32+e%32] |= byte(away(v*id)+1) << (e % 128 / 32 * 2)
+		dst[e/128*32+e%32] |= byte(away(float32(v*id))+1) << (e % 128 / 32 * 2)
 	}
 	return ok
 }

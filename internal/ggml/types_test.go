@@ -178,9 +178,11 @@ func sample(rng *rand.Rand, n, kind int) []float32 {
 			x[i] = float32(rng.NormFloat64() * math.Exp(10*rng.NormFloat64()-5))
 		case 4: // any scale, also too small and too large ones
 			x[i] = float32(rng.NormFloat64() * math.Ldexp(scale, i/256*12%48-30))
-		case 5: // many zeros, sub-blocks that are zero, one sign
+		case 5: // many zeros of both signs, sub-blocks that are zero, one sign
 			if i/16%3 != 0 && rng.IntN(4) == 0 {
 				x[i] = float32(math.Abs(rng.NormFloat64()))
+			} else if rng.IntN(2) == 0 {
+				x[i] = float32(math.Copysign(0, -1))
 			}
 		case 6: // any finite number
 			x[i] = math.Float32frombits(rng.Uint32()&^(0xff<<23) | uint32(rng.IntN(255))<<23)
