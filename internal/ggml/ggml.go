@@ -2,12 +2,15 @@
 // weights when it is given no importance matrix, and what the stored blocks stand for.
 //
 // A block holds a fixed number of consecutive weights of one row in a fixed number of
-// bytes. Every type is written once in Go, one block a call (simple.go, kquants.go,
-// search.go, decode.go): that is the specification. All arithmetic is in float32, rounds
-// after every operation, and sums in the order of the elements: a contraction into fused
-// multiply-adds would change up to 15 % of the weights of some types. Go contracts products
-// that flow into sums, also through the parameters of small functions, unless they are
-// converted: hence the float32(a*b) in so many places.
+// bytes. Every type is written in Go, one block a call (simple.go, kquants.go, search.go,
+// decode.go): that is the specification. What runs, where there is cgo, is C compiled for
+// several instruction sets, the best of the machine, which gives the same in every bit: it
+// has a sub-block in each lane of a vector and never adds across lanes.
+//
+// All arithmetic is in float32, rounds after every operation, and sums in the order of the
+// elements: a contraction into fused multiply-adds would change up to 15 % of the weights of
+// some types. Go contracts products that flow into sums, also through the parameters of
+// small functions, unless they are converted: hence the float32(a*b) in so many places.
 //
 // Where ggml leaves the result to the compiler, it is defined here. A block whose scale is
 // so small that its reciprocal is infinite is stored as a block of zeros. A block whose

@@ -9,9 +9,18 @@ TARGET static inline void FN(transpose)(float *restrict dst, const float *restri
                                         int n) {
     if (n < SUB)
         memset(dst, 0, sizeof(float) * SUB * (size_t)length);
+#ifdef TRANSPOSE4
+    for (int i = 0; i < length; i += 4)
+        for (int k = 0; k + 4 <= n; k += 4)
+            TRANSPOSE4(dst + SUB * i + k, SUB, src + length * k + i, length);
+    for (int i = 0; i < length; i++)
+        for (int k = n & ~3; k < n; k++)
+            dst[SUB * i + k] = src[length * k + i];
+#else
     for (int i = 0; i < length; i++)
         for (int k = 0; k < n; k++)
             dst[SUB * i + k] = src[length * k + i];
+#endif
 }
 
 // The codes, moved to begin at 0, of n weights of a sub-block with the scale d and the
@@ -19,14 +28,22 @@ TARGET static inline void FN(transpose)(float *restrict dst, const float *restri
 TARGET static inline void FN(requantize)(uint8_t *restrict q, const float *restrict x, int n,
                                          float d, float m, float lo, float hi, const FN(found) * f,
                                          int k) {
-    if (d != 0)
-        for (int i = 0; i < n; i++)
-            q[i] = (uint8_t)(int)(nearest((x[i] + m) / d, lo, hi) - lo);
-    else
-        for (int i = 0; i < n; i++) {
-            const float v = f->fixed[k] ? lo : nearest(f->id[k] * (x[i] - f->from[k]), lo, hi);
-            q[i] = (uint8_t)(int)(v - lo);
+    if (d != 0) {
+        int32_t codes[32];
+        for (int i = 0; i < n; i += LANES) {
+            const VF v = NEAREST((LOAD(x + i) + m) / d, FN(all)(lo), FN(all)(hi));
+            const VI c = __builtin_convertvector(v - lo, VI);
+            memcpy(codes + i, &c, sizeof c);
         }
+        NO_UNROLL
+        for (int i = 0; i < n; i++)
+            q[i] = (uint8_t)codes[i];
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        const float v = f->fixed[k] ? lo : nearest(f->id[k] * (x[i] - f->from[k]), lo, hi);
+        q[i] = (uint8_t)(int)(v - lo);
+    }
 }
 
 TARGET static inline void FN(put2)(uint8_t *restrict dst, const uint8_t *restrict q) {

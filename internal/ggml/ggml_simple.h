@@ -173,9 +173,10 @@ TARGET static int FN(quantize_q2_0)(uint8_t *restrict dst, const float *restrict
         uint8_t q[64];
         for (int i = 0; i < 64; i++)
             q[i] = (uint8_t)(away(x[i] * id) + 1);
-        for (int i = 0; i < 16; i++)
-            dst[2 + i] =
-                (uint8_t)(q[4 * i] | q[4 * i + 1] << 2 | q[4 * i + 2] << 4 | q[4 * i + 3] << 6);
+        for (int i = 0; i < 16; i++) {
+            const uint32_t v = FN(u32)(q + 4 * i);
+            dst[2 + i] = (uint8_t)(v | v >> 6 | v >> 12 | v >> 18);
+        }
     }
     return 1;
 }

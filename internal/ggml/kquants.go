@@ -79,7 +79,8 @@ func quantizeQ2K(dst []byte, src []float32) bool {
 }
 
 // putSigned stores the scale of which the scales, of either sign, are integer multiples from
-// -most on, and returns it and its reciprocal, 0 if there is no scale but 0. Sums that
+// -most on, and returns it and its reciprocal, 0 if there is no scale but 0. It is the
+// reciprocal of the rounded reciprocal, which is not always m/-most. Sums that
 // overflowed have left NaN: as in ggml such scales do not count, but beside others they
 // have no code.
 func putSigned(dst []byte, scales []float32, most float32) (d, inverse float32, ok bool) {

@@ -198,6 +198,9 @@ func sample(rng *rand.Rand, n, kind int) []float32 {
 
 const kinds = 8
 
+// room is how many guard elements stand before and behind what a loop may write.
+const room = 64
+
 // check holds one type and set to the Go functions, and Dequantized to the two steps.
 func check(t *testing.T, set Set, typ Type, x []float32) {
 	t.Helper()
@@ -206,10 +209,16 @@ func check(t *testing.T, set Set, typ Type, x []float32) {
 		return
 	}
 	count := len(x) / n
-	want, got := make([]byte, count*size), bytes.Repeat([]byte{0xa5}, count*size)
+	want, all := make([]byte, count*size), bytes.Repeat([]byte{0xa5}, count*size+2*room)
+	got := all[room : room+count*size]
 	ok := quantizeGeneric(typ, want, x)
 	if o := set.quantize(typ, got, x, count); o != ok {
 		t.Fatalf("%s: finite: %t, want %t", typ, o, ok)
+	}
+	for i, b := range all {
+		if (i < room || i >= room+len(got)) && b != 0xa5 {
+			t.Fatalf("%s: %d blocks are stored, and byte %d is written", typ, count, i-room)
+		}
 	}
 	once := slices.Clone(x)
 	err := typ.Dequantized(once, once)
@@ -245,9 +254,15 @@ func checkDecode(t *testing.T, set Set, typ Type, src []byte) {
 	if count == 0 {
 		return
 	}
-	want, got := make([]float32, count*n), make([]float32, count*n)
+	want, all := make([]float32, count*n), make([]float32, count*n+2*room)
+	got := all[room : room+count*n]
 	decodeGeneric(typ, want, src[:count*size])
 	set.decode(typ, got, src[:count*size], count)
+	for i, v := range all {
+		if (i < room || i >= room+len(got)) && v != 0 {
+			t.Fatalf("%s: %d blocks are decoded, and weight %d is written", typ, count, i-room)
+		}
+	}
 	for i, v := range want {
 		if math.Float32bits(got[i]) != math.Float32bits(v) && (v == v || got[i] == got[i]) {
 			t.Fatalf("%s: weight %d of block %d is %v, want %v", typ, i%n, i/n, got[i], v)
@@ -267,6 +282,7 @@ func TestSets(t *testing.T) {
 			for kind := range kinds {
 				for range 6 {
 					check(t, set, typ, sample(rng, 256*(1+rng.IntN(9)), kind))
+					check(t, set, typ, sample(rng, 32*(1+rng.IntN(40)), kind))
 				}
 			}
 			b := make([]byte, 4000)

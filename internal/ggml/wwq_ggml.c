@@ -56,6 +56,16 @@ typedef int32_t vi4 __attribute__((vector_size(16)));
 #define VMAX4(a, b) ((vf4)_mm_max_ps(a, b))
 #define VMIN4(a, b) ((vf4)_mm_min_ps(a, b))
 #define ANY4(m) (_mm_movemask_ps((__m128)(m)) != 0)
+#define TRANSPOSE4 transpose4
+
+// Transposes 4 x 4 numbers between rows that lie so many numbers apart.
+static inline void transpose4(float *dst, int to, const float *src, int from) {
+    __m128 a = _mm_loadu_ps(src), b = _mm_loadu_ps(src + from);
+    __m128 c = _mm_loadu_ps(src + 2 * from), d = _mm_loadu_ps(src + 3 * from);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(dst, a), _mm_storeu_ps(dst + to, b);
+    _mm_storeu_ps(dst + 2 * to, c), _mm_storeu_ps(dst + 3 * to, d);
+}
 #else
 #define BASE_NAME "scalar"
 #define SELECT4(m, a, b) ((vf4)(((vi4)(a) & (m)) | ((vi4)(b) & ~(m))))
