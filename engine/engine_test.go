@@ -249,7 +249,7 @@ func TestValidate(t *testing.T) {
 	opts := engine.DefaultOptions()
 	opts.Levels, _ = quant.ParseList("fp16,8,6,5,4,3,2,16,4-asym,2-asym")
 	checks, err := engine.Validate(context.Background(), nil, opts)
-	if err != nil || len(checks) != 9 {
+	if err != nil || len(checks) != 18 {
 		t.Fatalf("%d checks, %v", len(checks), err)
 	}
 	for _, c := range checks {

@@ -53,7 +53,7 @@ func TestTinyWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for exponent := -30; exponent >= -45; exponent-- {
-		d := synthetic()
+		d := synthetic(false)
 		d.Rows, d.W = 32, d.W[:32*d.Cols]
 		noted := 0
 		for i := range d.W {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
@@ -17,7 +18,11 @@ type Check struct {
 	Tensor string
 	Level  quant.Recipe
 	Scale  float64 // step between values; NaN where steps differ
+	Bits   float64 // that a weight takes, scales and other parameters included
 	Errors quant.Errors
+	// Theory is the signal-to-noise ratio in dB that theory gives for many small steps, NaN if
+	// it gives none.
+	Theory float64
 	Values int // number of different values that the level has; 0 if it is not known
 	// MaxError is the largest error in steps: at most 1/2, apart from rounding. MaxError
 	// and RMSError are NaN where steps differ.
@@ -49,7 +54,8 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		return nil, err
 	}
 	if src == nil {
-		return validateWeights("synthetic 512x2048, Gaussian", synthetic(), opts.Levels), nil
+		return slices.Concat(validateWeights("synthetic 512x2048, Gaussian", synthetic(false), opts.Levels),
+			validateWeights("synthetic 512x2048, heavy-tailed", synthetic(true), opts.Levels)), nil
 	}
 	plan, err := Describe(src, opts)
 	if err != nil {
@@ -85,12 +91,18 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 	return checks, nil
 }
 
-// synthetic returns Gaussian weights with the spread of a trained linear layer.
-func synthetic() quant.Dense {
+// synthetic returns weights with the spread of a trained linear layer: Gaussian, or with the
+// tails of Student's t of three degrees of freedom.
+func synthetic(heavy bool) quant.Dense {
 	rng := rand.New(rand.NewPCG(1, 2))
 	d := quant.Dense{Rows: 512, Cols: 2048, W: make([]float32, 512*2048)}
 	for i := range d.W {
-		d.W[i] = float32(rng.NormFloat64() * 0.02)
+		w := rng.NormFloat64() * 0.02
+		if heavy {
+			a, b, c := rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()
+			w /= math.Sqrt((a*a + b*b + c*c) / 3)
+		}
+		d.W[i] = float32(w)
 	}
 	return d
 }
@@ -105,7 +117,7 @@ func validateWeights(name string, w quant.Weights, levels []quant.Recipe) []Chec
 			continue
 		}
 		scheme := level.For(quant.Target{Name: name, Rows: rows, Cols: cols})
-		c := Check{Tensor: name, Level: level, Values: quant.Values(scheme)}
+		c := Check{Tensor: name, Level: level, Values: quant.Values(scheme), Bits: scheme.BitsPerWeight(rows, cols), Theory: math.NaN()}
 		q, err := scheme.Fit(w, checkpoint.F32)
 		if err != nil {
 			c.Refused = err.Error()
@@ -126,6 +138,9 @@ func validateWeights(name string, w quant.Weights, levels []quant.Recipe) []Chec
 			c.fail("%d weights are not as the definition has them: %g became %g", c.differ, c.first[0], c.first[1])
 		}
 		c.Errors = meter.Errors()
+		if p, ok := q.(quant.Predicted); ok {
+			c.Theory = p.PredictedSNR(meter.MeanSquare())
+		}
 		c.Scale = math.NaN()
 		if s, ok := q.(quant.Stepped); ok {
 			c.Scale = float64(s.Step())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -33,10 +34,12 @@ func validateCommand() *ucli.Command {
 		Usage:     "check the quantizer against what theory says of its errors",
 		ArgsUsage: "[flags] [MODEL]",
 		Description: `For each level: no more values than it has, no error above half a step, and every
-weight as the definition of the level has it. A note says where errors are not spread
+weight as the definition of the level has it, where these are known; beside the
+signal-to-noise ratio stands what theory gives for many small steps. A note says where errors are not spread
 evenly over a step (root mean square 1/sqrt(12) = 0.289 steps) though weights are larger
 than a step, as those on a grid, with heavy tails, or few, are. Levels that quantize nothing
-are left out. Without MODEL, on synthetic weights.
+are left out. Without MODEL, on synthetic weights,
+Gaussian and heavy-tailed.
 
 Examples:
   wwq-fast validate
@@ -88,17 +91,27 @@ func (v *validation) run(c *ucli.Context) error {
 	return printChecks(t, checks)
 }
 
+// countCell formats a count, which may not be known.
+func countCell(n int) string {
+	if n <= 0 {
+		return "–"
+	}
+	return strconv.Itoa(n)
+}
+
 // printChecks prints one line a check, and fails if one of them does.
 func printChecks(t *cli.Terminal, checks []engine.Check) error {
 	w := t.NewTable(
 		cli.Column{Head: "tensor", Long: true},
 		cli.Column{Head: "level"},
+		cli.Column{Head: "bits", Right: true, Spare: 6},
 		cli.Column{Head: "values", Right: true, Spare: 4},
 		cli.Column{Head: "of", Right: true, Spare: 4},
 		cli.Column{Head: "step", Right: true, Spare: 5},
 		cli.Column{Head: "max error / step", Right: true, Spare: 2},
 		cli.Column{Head: "rms error / step", Right: true, Spare: 1},
 		cli.Column{Head: "SNR dB", Right: true, Spare: 3},
+		cli.Column{Head: "theory dB", Right: true, Spare: 7},
 		cli.Column{Head: "verdict", Long: true},
 	)
 	w.Listing = true
@@ -118,8 +131,8 @@ func printChecks(t *cli.Terminal, checks []engine.Check) error {
 			failed++
 		}
 		w.Row(
-			checkpoint.Printable(k.Tensor), k.Level.Name(), k.Errors.Unique, k.Values, numberCell("%.6g", k.Scale),
-			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", k.Errors.SNR), verdict,
+			checkpoint.Printable(k.Tensor), k.Level.Name(), numberCell("%.4g", k.Bits), countCell(k.Errors.Unique), countCell(k.Values), numberCell("%.6g", k.Scale),
+			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", k.Errors.SNR), numberCell("%.2f", k.Theory), verdict,
 		)
 	}
 	if _, err := fmt.Fprintf(t.Out, "%s\n%d checks, %d failed, %d refused\n", w.Render(), len(checks), failed, refused); err != nil {

@@ -2,6 +2,7 @@ package quant
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -186,6 +187,17 @@ func (q *blockQuantizer) local() bool {
 // uncounted says that there are too many different values to count: each group has its own.
 func (q *blockQuantizer) uncounted() bool {
 	return q.scheme.granularity != Granularity{}
+}
+
+// PredictedSNR is that of floating-point formats: errors are spread evenly over the distance
+// to the next number, and the logarithms of weights over a power of two.
+func (q *blockQuantizer) PredictedSNR(float64) float64 {
+	r, ok := q.scheme.rule.(fp8Rule)
+	if !ok {
+		return math.NaN()
+	}
+	spacing := math.Ldexp(1, -r.format.mantissa)
+	return -10 * math.Log10(spacing*spacing/12*3/(8*math.Ln2))
 }
 
 func (q *blockQuantizer) Rounding() float64 {

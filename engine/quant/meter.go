@@ -87,6 +87,9 @@ func (m *Meter) Errors() Errors {
 	return e
 }
 
+// MeanSquare returns the mean of the squared original weights.
+func (m *Meter) MeanSquare() float64 { return m.sums.Signal / float64(max(m.n, 1)) }
+
 // unique counts the values that the codes seen stand for, after rounding to the
 // stored type: two codes may stand for one value.
 func (m *Meter) unique() int {

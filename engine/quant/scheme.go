@@ -128,6 +128,14 @@ type Defined interface {
 	Define(dst, src []float32)
 }
 
+// A Predicted quantizer knows what theory says of its errors.
+type Predicted interface {
+	Quantizer
+	// PredictedSNR returns the signal-to-noise ratio in dB of weights with a mean square, if
+	// they are spread over many steps; NaN if theory gives none.
+	PredictedSNR(meanSquare float64) float64
+}
+
 // A Keeper is a quantizer that may leave weights exactly as they are stored.
 type Keeper interface {
 	Quantizer

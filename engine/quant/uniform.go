@@ -139,6 +139,11 @@ type uniformQuantizer struct {
 
 func (q *uniformQuantizer) Step() float32 { return q.step }
 
+// PredictedSNR is Bennett's: errors are spread evenly over a step.
+func (q *uniformQuantizer) PredictedSNR(meanSquare float64) float64 {
+	return 10 * math.Log10(12*meanSquare/(float64(q.step)*float64(q.step)))
+}
+
 func (q *uniformQuantizer) Rounding() float64 { return q.out.Rounding() }
 
 func (q *uniformQuantizer) Dequantize(dst []float32, p Piece) {
