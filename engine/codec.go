@@ -125,6 +125,8 @@ type layerJSON struct {
 	Cols      int    `json:"cols"`
 	Slices    int    `json:"slices"`
 	Quantized bool   `json:"quantized"`
+	// InputFirst says that the matrix is stored [inputs, outputs].
+	InputFirst bool `json:"input_first,omitempty"`
 }
 
 // MarshalJSON writes what is known of the tensor but its place in the file and its
@@ -137,7 +139,7 @@ func (t TensorStatus) MarshalJSON() ([]byte, error) {
 	}
 	for i := range t.Layers {
 		l := &t.Layers[i]
-		j.Layers = append(j.Layers, layerJSON{l.ID, l.LongName, l.Index, l.Rows, l.Cols, l.Slices, l.Quantized})
+		j.Layers = append(j.Layers, layerJSON{l.ID, l.LongName, l.Index, l.Rows, l.Cols, l.Slices, l.Quantized, l.InputFirst})
 	}
 	return json.Marshal(j)
 }
@@ -157,7 +159,7 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 	for _, l := range j.Layers {
 		t.Layers = append(t.Layers, Layer{
 			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: l.Index, DType: dtype,
-			Rows: l.Rows, Cols: l.Cols, Slices: l.Slices, Quantized: l.Quantized,
+			Rows: l.Rows, Cols: l.Cols, Slices: l.Slices, Quantized: l.Quantized, InputFirst: l.InputFirst,
 		})
 	}
 	if err := t.check(); err != nil {
@@ -188,7 +190,7 @@ func (t *TensorStatus) check() error {
 	first, names := &t.Layers[0], map[string]bool{}
 	for i := range t.Layers {
 		l := &t.Layers[i]
-		if l.Rows != first.Rows || l.Cols != first.Cols || l.Slices != first.Slices || l.Quantized != first.Quantized {
+		if l.Rows != first.Rows || l.Cols != first.Cols || l.Slices != first.Slices || l.Quantized != first.Quantized || l.InputFirst != first.InputFirst {
 			return fmt.Errorf("layer %d is unlike layer 0", i)
 		}
 		if names[l.LongName] {

@@ -36,6 +36,7 @@ type classifier struct {
 	scaled   map[string]bool // modules that hold what codes are decoded with: scales, zero points, codebooks
 	packed   map[string]bool // modules that hold packed weights
 	method   string          // how they were packed
+	conv1D   bool            // layers are those of GPT-2, stored [inputs, outputs]
 }
 
 // newClassifier looks at all tensors of a checkpoint, and at the config.json of its folder.
@@ -49,6 +50,9 @@ func newClassifier(path string, tensors []checkpoint.Tensor) *classifier {
 		n := &names[i]
 		if c.method == "" {
 			c.method = methodOf(n.leaf)
+		}
+		if s := tensors[i].Shape; n.is("c_attn") && n.weight && len(s) == 2 && s[1] == 3*s[0] {
+			c.conv1D = true // others with that name have [3 inputs, inputs]
 		}
 		if n.isCompanion() || n.decodes() {
 			c.scaled[n.module], c.scaled[n.parent()] = true, true
@@ -210,6 +214,21 @@ func kernelLast(s []int) bool {
 		kernel += d
 	}
 	return channels >= kernel
+}
+
+// inputFirst reports whether a tensor of a kind is stored with its inputs before its outputs:
+// kernels of JAX and Keras, and the layers of GPT-2 and its like, which PyTorch's Linear does
+// not have.
+func (c *classifier) inputFirst(k Kind, s []int, n *tensorName) bool {
+	switch k {
+	case KindConvolution:
+		return !kernelLast(s)
+	case KindMatrix:
+		return n.leaf == "kernel" || c.conv1D && n.isConv1D()
+	case KindMatrices:
+		return n.leaf == "kernel"
+	}
+	return false
 }
 
 // layout returns the matrices of a tensor of a kind that is analysed: how many layers it

@@ -34,6 +34,9 @@ type Layer struct {
 	// Rows and Cols are the dimensions of each matrix of the layer as stored,
 	// Slices their number: the kernel area of a convolution, else 1.
 	Rows, Cols, Slices int
+	// InputFirst says that the matrix is stored [inputs, outputs], or a convolution [kernel,
+	// inputs, outputs]: groups of a scheme run along columns then.
+	InputFirst bool
 	// Quantized says whether the levels change the weights. Layers that are not
 	// quantized are analysed once and appear at every level.
 	Quantized bool
@@ -51,9 +54,15 @@ func (l *Layer) M() int { return min(l.Rows, l.Cols) }
 // NumEvals returns the number of eigenvalues of the layer.
 func (l *Layer) NumEvals() int { return l.M() * l.Slices }
 
-// target is what a recipe is told of the layer.
+// target is what a recipe is told of the layer: the dimensions of the matrix [outputs,
+// inputs], to which a convolution has its kernel.
 func (l *Layer) target() quant.Target {
-	return quant.Target{Name: l.Tensor, Rows: l.Rows, Cols: l.Cols, DType: l.DType}
+	t := quant.Target{Name: l.Tensor, Rows: l.Rows, Cols: l.Cols, DType: l.DType}
+	if l.InputFirst {
+		t.Rows, t.Cols = t.Cols, t.Rows
+	}
+	t.Cols *= l.Slices
+	return t
 }
 
 // scale is the factor on the eigenvalues of the layer: WeightWatcher divides the weights

@@ -20,6 +20,7 @@ type loaded struct {
 	// matrices are those of the tensor as it is stored, whether layers are made of all of
 	// them or not.
 	matrices  []weights.Tensor
+	data      []byte     // the tensor as it is stored
 	baselines []baseline // one for each layer
 	users     atomic.Int64
 	free      func()
@@ -58,7 +59,7 @@ type contents struct {
 	layers                  string // their places among the matrices of the tensor
 	rows, cols, slices      int
 	scale                   float64
-	quantized               bool
+	quantized, inputFirst   bool
 	schemes                 string // by which each level quantizes the tensor
 }
 
@@ -74,7 +75,7 @@ func contentsOf(ts *TensorStatus, sha256 string, levels []quant.Recipe) contents
 	}
 	return contents{
 		sha256, ts.StoredType(), fmt.Sprint(ts.Shape), fmt.Sprint(places),
-		l.Rows, l.Cols, l.Slices, l.scale(), l.Quantized, strings.Join(schemes, ","),
+		l.Rows, l.Cols, l.Slices, l.scale(), l.Quantized, l.InputFirst, strings.Join(schemes, ","),
 	}
 }
 
@@ -106,7 +107,7 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(buf)
-	t := &loaded{status: ts, sha256: hex.EncodeToString(sum[:]), free: free}
+	t := &loaded{status: ts, sha256: hex.EncodeToString(sum[:]), data: buf, free: free}
 	key := contentsOf(ts, t.sha256, l.run.levels)
 	if l.seen[key] {
 		free()

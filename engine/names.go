@@ -228,6 +228,10 @@ func (n *tensorName) isIndices() bool {
 	return n.has("ids", "idx", "idxs", "index", "indices", "count", "counts", "length", "lengths")
 }
 
+// isConv1D reports whether the name is one of the layers of GPT-2 that transformers calls
+// Conv1D.
+func (n *tensorName) isConv1D() bool { return n.weight && n.is("c_attn", "c_proj", "c_fc", "q_attn") }
+
 // isCodes reports whether the name is one that codes have.
 func (n *tensorName) isCodes() bool {
 	return n.isIndices() || n.has("code", "codes", "qidxs", "qweight", "packed")

@@ -158,8 +158,24 @@ func (p *Plan) PeakBytes(threads int) int64 {
 	return baseBytes + n*worker + min(n+1, count)*tensor
 }
 
-// workerBytes returns what a worker takes for a layer: the spectrum and the pieces of
-// its panels, with their codes.
+// workerBytes returns what a worker takes for a layer: the spectrum, the pieces of its
+// panels, with their codes, and what the level that needs most keeps of each weight.
 func workerBytes(l *Layer, opts *Options) int64 {
-	return spectrum.Bytes(l.Rows, l.Cols, opts.Precision) + weights.BufferBytes
+	bytes := spectrum.Bytes(l.Rows, l.Cols, opts.Precision) + weights.BufferBytes
+	most := int64(0)
+	for _, level := range opts.Levels {
+		scheme := level.For(l.target())
+		n := int64(0)
+		if m, ok := scheme.(interface{ BytesPerWeight() int }); ok {
+			n += int64(m.BytesPerWeight())
+		}
+		if rearranged(l, scheme) {
+			n += rearrangedBytes
+		}
+		most = max(most, n)
+	}
+	return bytes + most*int64(l.Rows)*int64(l.Cols)*int64(l.Slices)
 }
+
+// rearrangedBytes is what a weight takes that is rearranged for a scheme.
+const rearrangedBytes = 12

@@ -101,6 +101,10 @@ func requantize(ts *TensorStatus, stored []byte, level quant.Recipe, out checkpo
 		dst = make([]byte, need)
 	}
 	scheme := level.For(ts.Layers[0].target())
+	if rearranged(&ts.Layers[0], scheme) {
+		dst = dst[:int(ts.Elements())*size]
+		return dst, rearrange(dst, ts, stored, scheme, out)
+	}
 	var dequantized []float32
 	at := 0
 	all := parts(ts, stored)
@@ -134,4 +138,33 @@ func requantize(ts *TensorStatus, stored []byte, level quant.Recipe, out checkpo
 		})
 	}
 	return dst[:at*size], nil
+}
+
+// rearrange writes the stored form of a tensor whose layers are rearranged for a scheme to
+// dst, in type out. dst may be the stored form itself. Matrices of a stack that no layer is
+// made of keep their weights.
+func rearrange(dst []byte, ts *TensorStatus, stored []byte, scheme quant.Scheme, out checkpoint.DType) error {
+	_, size := out.Encoding().Block()
+	all := matrices(ts, stored)
+	var w []float32 // the whole tensor, if its type changes
+	if out != ts.DType {
+		t := weights.Tensor{Data: stored, Encoding: ts.Encoding, Rows: 1, Cols: int(ts.Elements())}
+		t.Each(1, func(p quant.Piece) { w = append(w, p.W...) })
+	}
+	for i := range ts.Layers {
+		l := &ts.Layers[i]
+		part, _, err := l.dequantized(l.stored(all, stored, ts.Encoding), scheme, out, nil)
+		if err != nil {
+			return checkpoint.Unsupportedf("%w", err)
+		}
+		if at := l.Index * len(part); w != nil {
+			copy(w[at:], part)
+		} else {
+			out.Encode(dst[at*size:][:len(part)*size], part)
+		}
+	}
+	if w != nil {
+		out.Encode(dst, w)
+	}
+	return nil
 }

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
@@ -37,6 +39,9 @@ func (w *worker) analyse(t task) Row {
 	matrices := t.tensor.of(layer)
 	scheme := level.For(layer.target())
 	out := r.opts.outType(level, layer)
+	if rearranged(layer, scheme) {
+		return w.analyseRearranged(t, level, scheme, out)
+	}
 	view := weights.View{Align: scheme.Granularity().Align(), Float: r.opts.floatGram || r.opts.Compat && out.Bits() >= 32}
 	measured := make([]metric.Matrix, len(matrices))
 	// Each matrix is fitted by itself. What all of the tensor shares is its range.
@@ -55,9 +60,40 @@ func (w *worker) analyse(t task) Row {
 		}
 		measured[i] = metric.Matrix{Spectrum: sp, Weights: &matrices[i], Quantizer: q}
 	}
+	return w.measure(t, level, scheme, measured, view.Meter)
+}
+
+// analyseRearranged analyses a layer whose matrices are not what the scheme is fitted to.
+func (w *worker) analyseRearranged(t task, level quant.Recipe, scheme quant.Scheme, out checkpoint.DType) Row {
+	layer := &t.tensor.status.Layers[t.layer]
+	stored := layer.stored(t.tensor.matrices, t.tensor.data, t.tensor.status.Encoding)
+	var meter *quant.Meter
+	dequantized, q, err := layer.dequantized(stored, scheme, out, func(q quant.Quantizer) *quant.Meter {
+		meter = quant.NewMeter(q)
+		return meter
+	})
+	if err != nil {
+		return refusedRow(layer, level, RowRefused, err.Error())
+	}
+	original, parts := t.tensor.of(layer), layer.apart(dequantized)
+	measured := make([]metric.Matrix, len(parts))
+	for i := range parts {
+		sp, err := w.run.solver.Compute(&w.ws, weights.Matrix(&parts[i], weights.View{}, &w.buf))
+		if err != nil {
+			return refusedRow(layer, level, RowRefused, err.Error())
+		}
+		measured[i] = metric.Matrix{Spectrum: sp, Weights: &original[i], Quantizer: q}
+	}
+	return w.measure(t, level, scheme, measured, meter)
+}
+
+// measure returns the row of a task whose spectra are there.
+func (w *worker) measure(t task, level quant.Recipe, scheme quant.Scheme, measured []metric.Matrix, meter *quant.Meter) Row {
+	r := w.run
+	layer := &t.tensor.status.Layers[t.layer]
 	in := metric.NewInput(measured, layer.scale())
-	if view.Meter != nil {
-		e := view.Meter.Errors()
+	if meter != nil {
+		e := meter.Errors()
 		in.Errors = &e
 	}
 	in.Baseline = t.baseline(in)
@@ -80,7 +116,11 @@ func bitsOf(scheme quant.Scheme, l *Layer) (bits float64, note string) {
 	if quant.IsStored(scheme) || !l.Quantized {
 		return float64(l.DType.Bits()), note
 	}
-	return scheme.BitsPerWeight(l.Rows, l.Cols*l.Slices), note
+	if l.InputFirst && quant.Oriented(scheme) {
+		note = strings.TrimPrefix(note+", ", ", ") + "rows of a matrix that is stored [inputs, outputs]"
+	}
+	of := l.target()
+	return scheme.BitsPerWeight(of.Rows, of.Cols), note
 }
 
 // efforts are the methods of spectra, from the one that needs least to the one that needs

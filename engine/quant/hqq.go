@@ -53,7 +53,10 @@ func (hqq) Granularity() Granularity { return Granularity{} }
 // Output is the type in which weights are dequantized.
 func (h hqq) Output(checkpoint.DType) checkpoint.DType { return h.compute }
 
-// Fit takes 12 bytes of memory for each weight while it searches.
+// BytesPerWeight is the memory that the search takes: the weights, group after group.
+func (hqq) BytesPerWeight() int { return 4 }
+
+// Fit walks over the weights once, and searches in a copy of them.
 func (h hqq) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 	if err := checkRange(w.Range(), out); err != nil {
 		return nil, err

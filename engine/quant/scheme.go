@@ -128,6 +128,16 @@ type Defined interface {
 	Define(dst, src []float32)
 }
 
+// Oriented reports whether what a scheme makes of a matrix depends on which of its sides are
+// rows, and on the order of its weights.
+func Oriented(s Scheme) bool {
+	if _, ok := s.(hqq); ok {
+		return true
+	}
+	g := s.Granularity()
+	return g != Granularity{} && g != Granularity{Rows: 1, Cols: 1}
+}
+
 // A Predicted quantizer knows what theory says of its errors.
 type Predicted interface {
 	Quantizer

@@ -300,3 +300,10 @@ func TestOld(t *testing.T) {
 		}
 	}
 }
+
+// eachLayer calls f for the layers of a tensor.
+func eachLayer(ts *engine.TensorStatus, f func(*engine.Layer)) {
+	for j := range ts.Layers {
+		f(&ts.Layers[j])
+	}
+}

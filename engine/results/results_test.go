@@ -272,6 +272,7 @@ func TestRun(t *testing.T) {
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		ts.Kept, ts.Flag, ts.Chosen, ts.Duplicate = "kept"+odd, "--flag", true, true
+		eachLayer(ts, func(l *engine.Layer) { l.InputFirst = true })
 	}
 	opts.Precision, opts.Reproducible, opts.BLAS, opts.LAPACK, opts.KeepEigenvalues = spectrum.Single, true, "b", "l", true
 	w, err := Create(dir, engine.Source(src), plan, opts, Labels{Model: "+" + odd, Compat: true})
