@@ -80,7 +80,7 @@ func (l *Layer) flops() float64 {
 	return float64(l.Slices) * (k*k*n + 4.0/3*3*k*k*k + 1e4)
 }
 
-// outType returns the type that the dequantized weights of l are rounded to at a level: that
+// outType returns the type that the dequantized weights of l are rounded to at a bound level: that
 // of the tool that the scheme follows, or that in which they are stored.
 func (o *Options) outType(level quant.Recipe, l *Layer) checkpoint.DType {
 	if s, ok := level.For(l.target()).(quant.Outputting); ok && o.DequantDType == checkpoint.InvalidDType {

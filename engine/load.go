@@ -108,7 +108,7 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 	}
 	sum := sha256.Sum256(buf)
 	t := &loaded{status: ts, sha256: hex.EncodeToString(sum[:]), data: buf, free: free}
-	key := contentsOf(ts, t.sha256, l.run.levels)
+	key := contentsOf(ts, t.sha256, l.run.bound)
 	if l.seen[key] {
 		free()
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256})

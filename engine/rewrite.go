@@ -43,11 +43,12 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	if err != nil {
 		return sum, err
 	}
-	sum.count(plan, level)
+	bound := bind(src, opts.Levels)[0]
+	sum.count(plan, bound)
 	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
-		if ts.Status == Planned && ts.Layers[0].Quantized && !quant.IsStored(level.For(ts.Layers[0].target())) {
+		if ts.Status == Planned && ts.Layers[0].Quantized && !quant.IsStored(bound.For(ts.Layers[0].target())) {
 			planned[ts.Name] = ts
 		}
 	}
@@ -70,7 +71,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 			if ts == nil {
 				return stored, nil
 			}
-			return requantize(ts, stored, level, opts.storedType(level, &ts.Layers[0]))
+			return requantize(ts, stored, bound, opts.storedType(level, &ts.Layers[0]))
 		},
 	})
 	return sum, err
@@ -87,7 +88,7 @@ func parts(ts *TensorStatus, stored []byte) []weights.Tensor {
 }
 
 // requantize returns the stored form, in type out, of a tensor whose layers are quantized
-// and dequantized.
+// and dequantized at a bound level.
 func requantize(ts *TensorStatus, stored []byte, level quant.Recipe, out checkpoint.DType) ([]byte, error) {
 	quantized := map[int]bool{}
 	for i := range ts.Layers {

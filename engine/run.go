@@ -97,6 +97,7 @@ func Run(ctx context.Context, src checkpoint.Source, plan *Plan, opts Options, s
 		solver:  &spectrum.Solver{BLAS: blas, LAPACK: solver, Precision: opts.Precision},
 		cores:   cores{idle: opts.threads() - workers, busy: workers},
 	}
+	r.bound = bind(src, r.levels)
 	r.solver.Cores = &r.cores
 	r.measure, r.relative = metric.Measure, metric.Relative()
 	if opts.measure != nil {
@@ -161,6 +162,7 @@ type run struct {
 	sink    Sink
 	opts    *Options
 	levels  []quant.Recipe
+	bound   []quant.Recipe // the levels as they are for the checkpoint
 	solver  *spectrum.Solver
 	cores   cores
 	cancel  context.CancelCauseFunc

@@ -54,13 +54,14 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		return nil, err
 	}
 	if src == nil {
-		return slices.Concat(validateWeights("synthetic 512x2048, Gaussian", synthetic(false), opts.Levels),
-			validateWeights("synthetic 512x2048, heavy-tailed", synthetic(true), opts.Levels)), nil
+		return slices.Concat(validateWeights("synthetic 512x2048, Gaussian", "", synthetic(false), opts.Levels, opts.Levels),
+			validateWeights("synthetic 512x2048, heavy-tailed", "", synthetic(true), opts.Levels, opts.Levels)), nil
 	}
 	plan, err := Describe(src, opts)
 	if err != nil {
 		return nil, err
 	}
+	bound := bind(src, opts.Levels)
 	var checks []Check
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
@@ -85,7 +86,7 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 			w := &all[ts.Layers[j].Index]
 			r := w.Range()
 			w.Bounds = &r // for the fit of each level
-			checks = append(checks, validateWeights(name, w, opts.Levels)...)
+			checks = append(checks, validateWeights(name, ts.Name, w, opts.Levels, bound)...)
 		}
 	}
 	return checks, nil
@@ -107,16 +108,18 @@ func synthetic(heavy bool) quant.Dense {
 	return d
 }
 
-func validateWeights(name string, w quant.Weights, levels []quant.Recipe) []Check {
+// validateWeights checks levels, which bound to the checkpoint are bound, on the weights w,
+// called name, of a tensor.
+func validateWeights(name, tensor string, w quant.Weights, levels, bound []quant.Recipe) []Check {
 	var checks []Check
 	r := w.Range()
 	rows, cols := w.Dims()
 	var dequantized []float32
-	for _, level := range levels {
+	for i, level := range levels {
 		if level.Reference() {
 			continue
 		}
-		scheme := level.For(quant.Target{Name: name, Rows: rows, Cols: cols})
+		scheme := bound[i].For(quant.Target{Name: tensor, Rows: rows, Cols: cols})
 		c := Check{Tensor: name, Level: level, Values: quant.Values(scheme), Bits: scheme.BitsPerWeight(rows, cols), Theory: math.NaN()}
 		q, err := scheme.Fit(w, checkpoint.F32)
 		if err != nil {

@@ -33,12 +33,13 @@ func (w *worker) analyse(t task) Row {
 	r := w.run
 	layer := &t.tensor.status.Layers[t.layer]
 	level := r.opts.unquantized()
+	bound := level
 	if t.level != allLevels {
-		level = r.levels[t.level]
+		level, bound = r.levels[t.level], r.bound[t.level]
 	}
 	matrices := t.tensor.of(layer)
-	scheme := level.For(layer.target())
-	out := r.opts.outType(level, layer)
+	scheme := bound.For(layer.target())
+	out := r.opts.outType(bound, layer)
 	if rearranged(layer, scheme) {
 		return w.analyseRearranged(t, level, scheme, out)
 	}

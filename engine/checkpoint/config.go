@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // A Config is what config.json, which lies beside the weights of most models, says of the
@@ -20,6 +22,17 @@ type Config struct {
 	// empty if config.json does not say that they were. QuantBits is 0 if it is not known.
 	QuantMethod string
 	QuantBits   int
+	// Model is the shape of the language model.
+	Model LanguageModel
+}
+
+// A LanguageModel is what config.json says of the shape of a language model, or of that part
+// of a model. What it does not say is 0 or empty.
+type LanguageModel struct {
+	Type           string // model_type
+	Layers         int
+	Heads, KVHeads int // of attention, in each layer: that ask, and that are asked
+	Experts        int // of a layer, shared ones apart
 }
 
 // maxConfigBytes bounds the config.json that is read. Published ones have up to 200 kB,
@@ -48,8 +61,47 @@ func ReadConfig(path string) Config {
 	}
 	var c Config
 	c.add(root, 0)
+	c.Model.add(root, 0)
 	return c
 }
+
+// languageParts are the objects for the language model in the configuration of models made of
+// several.
+var languageParts = []string{"thinker_config", "text_config", "llm_config", "language_config", "text_model_config"}
+
+// add takes in an object of the configuration, and that for the language model inside, which
+// says more.
+func (m *LanguageModel) add(object map[string]any, depth int) {
+	numbers := []struct {
+		to   *int
+		keys []string
+	}{
+		{&m.Layers, []string{"num_hidden_layers", "n_layer", "n_layers", "num_layers"}},
+		{&m.Heads, []string{"num_attention_heads", "n_head", "n_heads"}},
+		{&m.KVHeads, []string{"num_key_value_heads", "n_head_kv", "num_kv_heads", "n_kv_heads", "multi_query_group_num"}},
+		{&m.Experts, expertKeys},
+	}
+	for _, n := range numbers {
+		for _, key := range n.keys {
+			if v, ok := object[key].(float64); ok && v >= 1 && v <= math.MaxInt32 {
+				*n.to = int(v)
+				break
+			}
+		}
+	}
+	if name, ok := object["model_type"].(string); ok {
+		m.Type = name
+	}
+	for _, key := range languageParts {
+		if part, ok := object[key].(map[string]any); ok && depth < maxConfigDepth {
+			m.add(part, depth+1)
+			return
+		}
+	}
+}
+
+// expertKeys are what the number of experts of a layer is called.
+var expertKeys = []string{"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"}
 
 // maxConfigDepth is how deep objects of models in parts are nested.
 const maxConfigDepth = 4
@@ -63,10 +115,10 @@ func (c *Config) add(object map[string]any, depth int) {
 			if n < 1 || float64(n) != v {
 				continue
 			}
-			switch key {
-			case "vocab_size", "n_vocab", "padded_vocab_size":
+			switch {
+			case key == "vocab_size", key == "n_vocab", key == "padded_vocab_size":
 				c.Vocabularies = append(c.Vocabularies, n)
-			case "num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts":
+			case slices.Contains(expertKeys, key):
 				c.Experts = append(c.Experts, n)
 			}
 		case map[string]any:

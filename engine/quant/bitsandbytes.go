@@ -83,12 +83,12 @@ func (u bnb4bit) apply(dst, src []float32, p params, _ arithmetic) {
 type bookIndex struct {
 	values [16]float32
 	middle [16]float32 // between a value and the next; beyond the last there is none
-	first  [parts + 1]uint8
+	first  [indexParts + 1]uint8
 }
 
-// parts is the number of parts of the interval from -1 to 1, of each of which the index has
+// indexParts is the number of parts of the interval from -1 to 1, of each of which the index has
 // the code of the lower end. No part has more than two middles but the one with FP4's zeros.
-const parts = 64
+const indexParts = 64
 
 var nf4Index, fp4Index = newBookIndex(nf4Values), newBookIndex(fp4Values)
 
@@ -101,7 +101,7 @@ func newBookIndex(values [16]float32) bookIndex {
 		}
 	}
 	for i := range b.first {
-		b.first[i] = uint8(nearest(values[:], float32(2*i)/parts-1))
+		b.first[i] = uint8(nearest(values[:], float32(2*i)/indexParts-1))
 	}
 	return b
 }
@@ -109,7 +109,7 @@ func newBookIndex(values [16]float32) bookIndex {
 // nearest is the function of that name for t from -1 to 1, which it may be beyond by what
 // rounding makes of a quotient.
 func (b *bookIndex) nearest(t float32) int {
-	i := int(b.first[uint32(min(max(t+1, 0), 2)*(parts/2))])
+	i := int(b.first[uint32(min(max(t+1, 0), 2)*(indexParts/2))])
 	for t > b.middle[i] {
 		i++
 	}

@@ -70,6 +70,15 @@ var registry = []entry{
 		tool:     "ggml 0.21 (llama.cpp) on x86-64, no imatrix", class: Exact, refuses: "scales beyond float16; rows that blocks do not divide, where llama-quantize has no other type", make: makeGGML,
 	},
 	{
+		pattern: "(?:gguf:([a-z0-9_]+)|(q[2-5]_k_[sml]|mxfp4_moe))(:pure)?", shown: "gguf:FILETYPE, with :pure",
+		examples: []string{
+			"gguf:q2_k", "gguf:q3_k_s", "gguf:q3_k_m", "gguf:q3_k_l", "gguf:q4_0", "gguf:q4_1", "gguf:q4_k_s", "gguf:q4_k_m", "gguf:q5_0", "gguf:q5_1", "gguf:q5_k_s", "gguf:q5_k_m",
+			"gguf:q6_k", "gguf:q8_0", "gguf:iq4_nl", "gguf:iq4_xs", "gguf:tq1_0", "gguf:tq2_0", "gguf:q1_0", "gguf:q2_0", "gguf:mxfp4_moe", "gguf:nvfp4", "gguf:q4_k_m:pure",
+		},
+		tool: "llama-quantize (llama.cpp 007dbbf3), no imatrix; bits per weight of Llama-3-8B", class: Exact, make: makeFile,
+		refuses: "file types that need an imatrix; scales beyond float16; rows that blocks do not divide, where llama-quantize has no other type",
+	},
+	{
 		pattern: "bnb-int8", shown: "bnb-int8", examples: []string{"bnb-int8"}, tool: "bitsandbytes 0.50", class: Exact, refuses: "weights beyond float16",
 		make: func(m *match) (Recipe, error) {
 			return single{blocks{name: m.name, granularity: rowWise, rule: bnbInt8{}, upcasts: true, code: 8, parameters: 32}}, nil

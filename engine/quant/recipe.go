@@ -32,6 +32,29 @@ type Target struct {
 	DType      checkpoint.DType // in which the weights are stored
 }
 
+// A Model is what a recipe may know of the model that a checkpoint holds. What is 0 or empty
+// is not known, and taken from names and shapes of tensors.
+type Model struct {
+	Layers         int
+	Heads, KVHeads int // that ask, and that have keys and values, of a layer
+	Experts        int // of a layer, shared ones apart
+	// Arch is the model_type of config.json, or the general.architecture of a GGUF file.
+	Arch string
+}
+
+// Bind returns what a recipe is for one checkpoint, whose tensors are all, the rows of a stack
+// of matrices taken together: a recipe of the same name that says the scheme of every one of
+// them. Recipes that look at one tensor only are returned as they are. The others are equal to
+// none: compare recipes before they are bound.
+func Bind(r Recipe, all []Target, m Model) Recipe {
+	if b, ok := r.(interface {
+		bind(all []Target, m Model) Recipe
+	}); ok {
+		return b.bind(all, m)
+	}
+	return r
+}
+
 // Uniform returns the recipe that has one scheme for every tensor, and its name.
 func Uniform(s Scheme) Recipe { return single{s} }
 

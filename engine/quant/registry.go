@@ -152,7 +152,7 @@ var patterns = map[string]*regexp.Regexp{}
 
 func init() {
 	for _, e := range registry {
-		patterns[e.pattern] = regexp.MustCompile("^" + e.pattern + "$")
+		patterns[e.pattern] = regexp.MustCompile("^(?:" + e.pattern + ")$")
 	}
 }
 
