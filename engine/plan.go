@@ -51,6 +51,7 @@ func (t *TensorStatus) Quantized() bool { return len(t.Layers) > 0 && t.Layers[0
 type Plan struct {
 	Tensors []TensorStatus // in natural order of names
 	Remarks []string       `json:",omitempty"` // sentences on the checkpoint as a whole
+	Model   quant.Model    `json:",omitzero"`  // what config.json says of it
 }
 
 // Describe plans the analysis of a checkpoint from its headers, and config.json beside
@@ -75,6 +76,7 @@ func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
 		p.Tensors = append(p.Tensors, ts)
 	}
 	p.Remarks = c.remarks(p.Tensors)
+	p.Model = modelOf(&c.config)
 	return p, nil
 }
 
@@ -117,7 +119,7 @@ func (p *Plan) Split(n int) []*Plan {
 		cost[least] += p.Tensors[i].flops()
 	}
 	for j := range parts {
-		parts[j] = &Plan{}
+		parts[j] = &Plan{Model: p.Model}
 	}
 	if n > 0 {
 		parts[0].Remarks = p.Remarks

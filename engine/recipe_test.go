@@ -37,7 +37,11 @@ func recipeModel() (m *memory, types map[string]string) {
 		}
 		layer := fmt.Sprintf("model.layers.%d.", i)
 		add(layer+"self_attn.q_proj.weight", "q4_k", 16, 256)
+		if i == 2 {
+			seed = 3 // the values of layer 0, for which there is another type
+		}
 		add(layer+"self_attn.v_proj.weight", more, 16, 256)
+		seed = uint64(3*i + 10)
 		add(layer+"mlp.down_proj.weight", more, 16, 256)
 	}
 	add("model.layers.0.self_attn.o_proj.weight", "q5_0", 16, 32) // for q4_k, of which blocks have 256 weights
@@ -51,6 +55,9 @@ func TestFileRecipe(t *testing.T) {
 	m, types := recipeModel()
 	quantizeAll := func(o *engine.Options) { o.QuantizeEmbeddings = true }
 	res := m.analyze(t, "gguf:q4_k_m,q4_k,q6_k,q5_0,stored", quantizeAll)
+	if value := "model.layers.%d.self_attn.v_proj.weight"; !slices.Equal(m.data[fmt.Sprintf(value, 0)], m.data[fmt.Sprintf(value, 2)]) {
+		t.Fatal("layers 0 and 2 differ")
+	}
 	levels := map[string]int{}
 	for k, level := range res.Levels {
 		levels[level.Name()] = k
@@ -60,6 +67,11 @@ func TestFileRecipe(t *testing.T) {
 		want := res.Rows[levels[typ]][i]
 		if row.Level.Name() != "gguf:q4_k_m" || row.Status != want.Status || !slices.Equal(row.Eigenvalues, want.Eigenvalues) || row.Get("mse") != want.Get("mse") && typ != "stored" {
 			t.Errorf("%s is not as at %s: %s, error %v, want %v", row.Layer.Tensor, typ, row.Reason, row.Get("mse"), want.Get("mse"))
+		}
+	}
+	for _, ts := range res.Tensors {
+		if ts.Status != engine.Analysed {
+			t.Errorf("%s: %s (%s)", ts.Name, ts.Status, ts.Reason)
 		}
 	}
 	if len(res.Rows[levels["gguf:q4_k_m"]]) != len(types) {
@@ -191,6 +203,60 @@ func TestLanguageModel(t *testing.T) {
 		}
 		if got := checkpoint.ReadConfig(dir).Model; got != want {
 			t.Errorf("%s: %+v, want %+v", config, got, want)
+		}
+	}
+}
+
+// TestFileRecipeParts: parts of a plan, which know few of the tensors, have the rows of all of
+// it, and what config.json says goes with the plan. With eight experts all values have one type,
+// so that those of layer 2 are the same as those of layer 0.
+func TestFileRecipeParts(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type": "mixtral", "num_local_experts": 8}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m, types := recipeModel()
+	src := shaped{m, dir}
+	opts := engine.DefaultOptions()
+	opts.Levels, _ = quant.ParseList("q8_0,gguf:q4_k_m") // in the order of tables
+	opts.KeepEigenvalues = true
+	whole, err := engine.Analyze(context.Background(), src, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(whole.Rows[1]) != len(types)-1 {
+		t.Errorf("%d rows, want %d", len(whole.Rows[1]), len(types)-1)
+	}
+	for i, row := range whole.Rows[1] {
+		if strings.HasSuffix(row.Layer.Tensor, "v_proj.weight") && !slices.Equal(row.Eigenvalues, whole.Rows[0][i].Eigenvalues) {
+			t.Errorf("%s is not as at q8_0", row.Layer.Tensor)
+		}
+	}
+	plan, err := engine.Describe(src, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows engine.Memory
+	for _, part := range plan.Split(3) {
+		text, err := json.Marshal(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read engine.Plan
+		if err := json.Unmarshal(text, &read); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := engine.Run(context.Background(), shaped{m, t.TempDir()}, &read, opts, &rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, tables := engine.Merge(plan, &opts, rows.Rows, rows.Records)
+	if len(tables[1]) != len(whole.Rows[1]) {
+		t.Fatalf("%d rows of parts, %d of all", len(tables[1]), len(whole.Rows[1]))
+	}
+	for i, row := range whole.Rows[1] {
+		if got := tables[1][i]; got.Layer.Tensor != row.Layer.Tensor || !slices.Equal(got.Eigenvalues, row.Eigenvalues) {
+			t.Errorf("%s is another row than %s", got.Layer.Tensor, row.Layer.Tensor)
 		}
 	}
 }

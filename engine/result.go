@@ -63,7 +63,8 @@ func (r *Result) Count(s Status) int {
 // numbers of the layers that are in the tables. The plan and the rows stay as they are.
 // With opts.KeepDuplicates duplicates have the rows of the first.
 func Merge(plan *Plan, opts *Options, rows []Row, records []TensorRecord) ([]TensorStatus, [][]Row) {
-	m := merger{levels: opts.levels(), keep: opts.KeepDuplicates, rows: map[rowKey]*Row{}, records: map[string]TensorRecord{}}
+	levels := opts.levels()
+	m := merger{levels: levels, bound: plan.bind(levels), keep: opts.KeepDuplicates, rows: map[rowKey]*Row{}, records: map[string]TensorRecord{}}
 	for i := range rows {
 		r := &rows[i]
 		m.rows[rowKey{r.Layer.Tensor, r.Layer.Index, r.Level.Name()}] = r
@@ -83,7 +84,8 @@ type rowKey struct {
 
 type merger struct {
 	levels  []quant.Recipe
-	keep    bool // rows of duplicates
+	bound   []quant.Recipe // the levels as they are for the checkpoint
+	keep    bool           // rows of duplicates
 	rows    map[rowKey]*Row
 	records map[string]TensorRecord
 }
@@ -99,7 +101,7 @@ func (m *merger) merge(plan *Plan) ([]TensorStatus, [][]Row) {
 		record, read := m.records[ts.Name]
 		ts.SHA256 = record.SHA256
 		if ts.Status == Planned && read && record.Reason == "" {
-			key := contentsOf(&ts, record.SHA256, m.levels)
+			key := contentsOf(&ts, record.SHA256, m.bound)
 			other, known := first[key]
 			switch {
 			case !known:

@@ -43,7 +43,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	if err != nil {
 		return sum, err
 	}
-	bound := bind(src, opts.Levels)[0]
+	bound := plan.bind(opts.Levels)[0]
 	sum.count(plan, bound)
 	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {

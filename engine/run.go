@@ -97,7 +97,7 @@ func Run(ctx context.Context, src checkpoint.Source, plan *Plan, opts Options, s
 		solver:  &spectrum.Solver{BLAS: blas, LAPACK: solver, Precision: opts.Precision},
 		cores:   cores{idle: opts.threads() - workers, busy: workers},
 	}
-	r.bound = bind(src, r.levels)
+	r.bound = bind(r.levels, src.Tensors(), plan.Model)
 	r.solver.Cores = &r.cores
 	r.measure, r.relative = metric.Measure, metric.Relative()
 	if opts.measure != nil {

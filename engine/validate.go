@@ -61,7 +61,7 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 	if err != nil {
 		return nil, err
 	}
-	bound := bind(src, opts.Levels)
+	bound := plan.bind(opts.Levels)
 	var checks []Check
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]

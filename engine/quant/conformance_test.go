@@ -50,6 +50,7 @@ func TestRegistered(t *testing.T) {
 		"q4_0":   {Idempotent: never, Divides: 32}, "q4_1": {Idempotent: never, Divides: 32}, "q5_0": {Idempotent: never, Divides: 32}, "q5_1": {Idempotent: never, Divides: 32},
 		"q8_0": {Idempotent: never, Divides: 32}, "iq4_nl": {Idempotent: never, Divides: 32}, "ggml-mxfp4": {Idempotent: never, Divides: 32, Equivariant: true}, "ggml-nvfp4": {Idempotent: never, Divides: 64},
 		"q2_k": {Idempotent: never, Divides: 256}, "q3_k": {Idempotent: never, Divides: 256}, "q4_k": {Idempotent: never, Divides: 256}, "q5_k": {Idempotent: never, Divides: 256},
+		"gguf:q4_k_m": {Idempotent: never, Divides: 256}, "gguf:iq4_nl:pure": {Idempotent: never, Divides: 32},
 		"q6_k": {Idempotent: never, Divides: 256}, "iq4_xs": {Idempotent: never, Divides: 256}, "tq1_0": {Idempotent: never, Divides: 256}, "tq2_0": {Idempotent: never, Divides: 256},
 		"q1_0": {Idempotent: never, Divides: 128}, "q2_0": {Idempotent: never, Divides: 64},
 	} {

@@ -22,6 +22,10 @@
 // Whatever the scheme, the result is then rounded to the type that the dequantized
 // weights are stored in.
 //
+// The types of files that llama-quantize writes are recipes, called gguf:q4_k_m and so on,
+// that have a type for each tensor. Which, depends on all tensors of the checkpoint and on
+// the model: [Bind] makes of a recipe what it is for one checkpoint.
+//
 // To add a scheme, write a file with a type that implements [Scheme], enter the
 // function that parses its names in the table of recipe.go, and run the conformance
 // suite of package testquant on it.

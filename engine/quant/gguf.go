@@ -94,7 +94,7 @@ func (r fileRecipe) For(t Target) Scheme {
 
 // bind returns the recipe for the tensors of one checkpoint.
 func (r fileRecipe) bind(all []Target, m Model) Recipe {
-	tensors := inFile(all)
+	tensors := inFile(all, m.Arch)
 	f := newMixture(r, m.completed(tensors))
 	f.tied = true
 	for i := range tensors {
@@ -229,11 +229,17 @@ func (t *fileTensor) quantized() bool { return t.Rows > 1 && isQuantized(t.gguf)
 
 // inFile returns the tensors of the file that is made of a checkpoint, in the order in which
 // llama-quantize takes them: by layers, those outside of layers first, and then by names.
-func inFile(all []Target) []fileTensor {
+//
+// The converter writes keys and values of latent attention as two stacks, one matrix for each
+// head, which are not among the tensors with values. Here they have the type of the second.
+func inFile(all []Target, arch string) []fileTensor {
 	var tensors []fileTensor
 	at := map[string]int{}
 	for _, t := range all {
 		gguf, expert := ggufName(t.Name)
+		if strings.HasSuffix(t.Name, "kv_b_proj.weight") && arch != "minicpm3" && arch != "plm" {
+			gguf = strings.Replace(gguf, "attn_kv_b", "attn_v_b", 1)
+		}
 		i, known := at[gguf]
 		if !known {
 			i = len(tensors)

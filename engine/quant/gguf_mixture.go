@@ -92,7 +92,7 @@ func (f *mixture) falcon() bool { return f.model.Arch == "falcon" }
 func (f *mixture) is70B() bool {
 	switch f.model.Arch {
 	case "llama", "":
-		return f.model.Layers == 80 && f.model.Experts != 8 && f.model.Heads != f.model.KVHeads
+		return f.model.Layers == 80 && f.model.Heads != f.model.KVHeads
 	case "qwen2", "deci":
 		return f.model.Layers == 80
 	case "jais2":

@@ -110,7 +110,7 @@ var irregular = map[string]string{
 	"mixer.Wqkv": "attn_qkv", "linear_attn.in_proj_qkv": "attn_qkv", "att_proj": "attn_qkv", "attn_out": "attn_output", "ff_proj": "ffn_up", "ff_out": "ffn_down",
 	"mlp.w1": "ffn_up", "mlp.w2": "ffn_gate", // Qwen
 	"fc1": "ffn_up", "fc2": "ffn_down",
-	"mlp.gate": "ffn_gate_inp", "mlp.router": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp", "block_sparse_moe.router.layer": "ffn_gate_inp",
+	"mlp.gate": "ffn_gate_inp", "mlp.router": "ffn_gate_inp", "mlp.gate.wg": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp", "block_sparse_moe.router.layer": "ffn_gate_inp",
 	"feed_forward.router": "ffn_gate_inp", "ffn.router.layer": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
 	"linear_attn.conv1d": "ssm_conv1d", "mixer.conv1d": "ssm_conv1d", "mamba.conv1d": "ssm_conv1d", "conv.conv": "shortconv.conv",
 	"layer.1.EncDecAttention.q": "cross_attn_q", "layer.1.EncDecAttention.k": "cross_attn_k", "layer.1.EncDecAttention.v": "cross_attn_v", "layer.1.EncDecAttention.o": "cross_attn_o",
@@ -130,12 +130,12 @@ var attentionLeaves = map[string]string{
 
 // feedForward are the modules between attention in checkpoints, and feedForwardLeaves what is
 // in them and in experts.
-var feedForward = []string{"mlp", "feed_forward", "ffn", "mixer", "layer.1.DenseReluDense", "layer.2.DenseReluDense"}
+var feedForward = []string{"mlp", "feed_forward", "ffn", "mixer", "residual_mlp", "layer.1.DenseReluDense", "layer.2.DenseReluDense"}
 
 var feedForwardLeaves = map[string]string{
 	"down_proj": "ffn_down", "w2": "ffn_down", "dense_4h_to_h": "ffn_down", "c_proj": "ffn_down", "fc2": "ffn_down", "fc_out": "ffn_down", "wo": "ffn_down", "output_linear": "ffn_down",
 	"gate_proj": "ffn_gate", "w1": "ffn_gate", "wi_0": "ffn_gate",
-	"up_proj": "ffn_up", "w3": "ffn_up", "v1": "ffn_up", "dense_h_to_4h": "ffn_up", "c_fc": "ffn_up", "fc1": "ffn_up", "fc_in": "ffn_up", "wi": "ffn_up", "wi_1": "ffn_up",
+	"c_fc_0": "ffn_gate", "up_proj": "ffn_up", "c_fc_1": "ffn_up", "proj_1": "ffn_up", "proj_2": "ffn_down", "w3": "ffn_up", "v1": "ffn_up", "dense_h_to_4h": "ffn_up", "c_fc": "ffn_up", "fc1": "ffn_up", "fc_in": "ffn_up", "wi": "ffn_up", "wi_1": "ffn_up",
 	"gate_up_proj": "ffn_up", "input_linear": "ffn_up",
 }
 
@@ -174,7 +174,7 @@ func ggufName(name string) (gguf string, expert int) {
 	if before[0] == "encoder" || before[0] == "decoder" {
 		list = before[0][:3] + ".blk" // the encoder and the decoder of T5
 	}
-	to := inModule(module, before[0] == "backbone")
+	to := inModule(module, before[0])
 	if to == "" {
 		to = module
 	} else {
@@ -196,8 +196,11 @@ func numberIn(path []string, lists ...string) (before []string, number int, behi
 }
 
 // inModule returns the name in GGUF files of what a layer of a checkpoint has at a place, empty
-// if it is not known. mamba says that mixers are state spaces where they are not attention.
-func inModule(module string, mamba bool) string {
+// if it is not known. root is the first part of the name of the tensor.
+func inModule(module, root string) string {
+	if root == "rwkv" {
+		return "" // there is no attention, whatever modules are called
+	}
 	if to, ok := irregular[module]; ok {
 		return to
 	}
@@ -212,8 +215,8 @@ func inModule(module string, mamba bool) string {
 	case "experts", "block_sparse_moe":
 		return suffixed(to, "_exps")
 	case "mixer":
-		if mamba && leaf == "out_proj" {
-			return "ssm_out"
+		if root == "backbone" && leaf == "out_proj" {
+			return "ssm_out" // of Mamba; Phi has one behind attention
 		}
 	}
 	if to := attentionLeaves[leaf]; to != "" && slices.Contains(attention, container) {

@@ -97,6 +97,9 @@ func TestGGUFNames(t *testing.T) {
 		"":                                                          {"", catOther, -1},
 		"layers.3.layer.weight":                                     {"blk.3.layer.weight", catOther, -1},
 		"h.3.layer.0.SelfAttention.v":                               {"blk.3.attn_v.weight", catAttnV, -1},
+		"rwkv.blocks.3.attention.value.weight":                      {"blk.3.attention.value.weight", catOther, -1},
+		"transformer.h.3.mlp.c_fc_0.weight":                         {"blk.3.ffn_gate.weight", catFFNGate, -1},
+		"model.layers.layers.3.self_attn.v_proj.weight":             {"blk.3.attn_v.weight", catAttnV, -1},
 	} {
 		gguf, expert := ggufName(name)
 		if got := categoryOf(gguf); gguf != want.gguf || got != want.category || expert != want.expert {

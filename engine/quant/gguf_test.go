@@ -166,7 +166,7 @@ func TestRecipes(t *testing.T) {
 		}
 		for _, gguf := range []bool{false, true} {
 			all := m.targets(gguf)
-			tensors := inFile(all)
+			tensors := inFile(all, "")
 			for file, want := range files {
 				r := fileRecipe{file: file}
 				for _, shape := range []Model{m.shape(), {}} {
@@ -304,6 +304,14 @@ func TestRecipeRules(t *testing.T) {
 		n := layerOf("blk." + strings.TrimPrefix(t.Name, "model.layers."))
 		return strings.Contains(t.Name, "self_attn") && n%4 != 3
 	})
+	latent := small.targets(false)
+	for i := range latent {
+		latent[i].Name = strings.Replace(latent[i].Name, "v_proj", "kv_b_proj", 1)
+	}
+	sharing := fakeModel{layers: 16, width: 1024, hidden: 2048, vocabulary: 1000, keys: 256, experts: 4}.targets(false)
+	for i := range 16 {
+		sharing = append(sharing, Target{Name: fmt.Sprintf("model.layers.%d.mlp.shared_experts.down_proj.weight", i), Rows: 1024, Cols: 2048})
+	}
 	for _, tc := range []struct {
 		name   string
 		all    []Target
@@ -334,6 +342,13 @@ func TestRecipeRules(t *testing.T) {
 		{"gguf:q4_k_m", small.targets(false), Model{}, "v_proj", "Q6_K Q6_K Q4_K Q4_K Q6_K Q4_K Q4_K Q6_K Q4_K Q4_K Q6_K Q4_K Q4_K Q6_K Q6_K Q6_K"},
 		// A part of a checkpoint whose config.json tells of all.
 		{"gguf:q5_k_m", small.targets(false), Model{Layers: 64}, "down_proj", "Q6_K Q6_K Q6_K Q6_K Q6_K Q6_K Q6_K Q6_K Q5_K Q5_K Q6_K Q5_K Q5_K Q6_K Q5_K Q5_K"},
+		// With experts the layer counts, in which there are two tensors.
+		{"gguf:q4_k_s", sharing, Model{}, "experts.3.w2", "Q5_K Q5_K " + repeat("Q4_K", 14)},
+		{"gguf:q4_k_s", sharing, Model{}, "shared_experts.down_proj", "Q5_K Q5_K " + repeat("Q4_K", 14)},
+		// Latent attention, which the converter splits for DeepSeek.
+		{"gguf:q4_k_m", latent, Model{Arch: "deepseek_v3"}, "kv_b_proj", repeat("Q4_K", 16)},
+		{"gguf:mxfp4_moe", latent, Model{Arch: "deepseek_v3"}, "kv_b_proj", repeat("GGML-MXFP4", 16)},
+		{"gguf:q4_k_m", latent, Model{Arch: "minicpm3"}, "kv_b_proj", "Q6_K Q6_K Q4_K Q4_K Q6_K Q4_K Q4_K Q6_K Q4_K Q4_K Q6_K Q4_K Q4_K Q6_K Q6_K Q6_K"},
 		{"gguf:q4_k_m:pure", small.targets(false), Model{}, "v_proj", repeat("Q4_K", 16)},
 		{"gguf:q4_k_m:pure", small.targets(false), Model{}, "lm_head", "Q4_K"},
 		{"gguf:mxfp4_moe:pure", small.targets(false), Model{}, "v_proj", repeat("GGML-MXFP4", 16)},

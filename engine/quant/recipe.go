@@ -35,11 +35,12 @@ type Target struct {
 // A Model is what a recipe may know of the model that a checkpoint holds. What is 0 or empty
 // is not known, and taken from names and shapes of tensors.
 type Model struct {
-	Layers         int
-	Heads, KVHeads int // that ask, and that have keys and values, of a layer
-	Experts        int // of a layer, shared ones apart
+	Layers  int `json:"layers,omitempty"`
+	Heads   int `json:"heads,omitempty"`    // of attention, in a layer
+	KVHeads int `json:"kv_heads,omitempty"` // with keys and values of their own
+	Experts int `json:"experts,omitempty"`  // of a layer, shared ones apart
 	// Arch is the model_type of config.json, or the general.architecture of a GGUF file.
-	Arch string
+	Arch string `json:"architecture,omitempty"`
 }
 
 // Bind returns what a recipe is for one checkpoint, whose tensors are all, the rows of a stack

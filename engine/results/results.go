@@ -70,7 +70,7 @@ func Create(dir string, src engine.SourceInfo, plan *engine.Plan, opts engine.Op
 	w := &Writer{dir: dir, over: labels.Overwrite, run: Run{
 		Version: version, ID: hex.EncodeToString(id),
 		Model: src.Path, ModelName: labels.Model, Format: src.Format,
-		Options: opts, Compat: labels.Compat, Plan: plan.Tensors,
+		Options: opts, Compat: labels.Compat, Plan: plan.Tensors, Shape: plan.Model,
 	}}
 	for _, f := range src.Files {
 		w.run.Files = append(w.run.Files, File{f.Name, f.Size, f.HeaderSHA256})
@@ -315,7 +315,7 @@ func Open(dir string) (*Run, *engine.Result, error) {
 		return nil, nil, err
 	}
 	defer root.Close()
-	r := newReader(&engine.Plan{Tensors: run.Plan}, run.levels())
+	r := newReader(run.plan(), run.levels())
 	for _, name := range run.RowFiles {
 		if err := r.file(root, name); err != nil {
 			return nil, nil, err
@@ -332,7 +332,7 @@ func (r *Run) levels() []quant.Recipe {
 // result merges what the files of rows of the run hold.
 func (r *Run) result(c *content) *engine.Result {
 	res := &engine.Result{Source: r.source(), Options: r.Options, Levels: r.levels(), Outcome: c.outcome(len(r.RowFiles))}
-	res.Tensors, res.Rows = engine.Merge(&engine.Plan{Tensors: r.Plan}, &r.Options, c.rows, c.records)
+	res.Tensors, res.Rows = engine.Merge(r.plan(), &r.Options, c.rows, c.records)
 	return res
 }
 

@@ -275,6 +275,7 @@ func TestRun(t *testing.T) {
 		eachLayer(ts, func(l *engine.Layer) { l.InputFirst = true })
 	}
 	opts.Precision, opts.Reproducible, opts.BLAS, opts.LAPACK, opts.KeepEigenvalues = spectrum.Single, true, "b", "l", true
+	plan.Model = quant.Model{Layers: 3, Heads: 8, KVHeads: 2, Experts: 4, Arch: odd}
 	w, err := Create(dir, engine.Source(src), plan, opts, Labels{Model: "+" + odd, Compat: true})
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/internal/plainjson"
 )
 
@@ -77,6 +78,8 @@ type Run struct {
 
 	// Plan is what was to be done with every tensor.
 	Plan []engine.TensorStatus `json:"plan"`
+	// Shape is what was known of the model when the plan was made.
+	Shape quant.Model `json:"model_shape,omitzero"`
 }
 
 // A File is one file of the checkpoint.
@@ -126,6 +129,9 @@ func (o *Outcome) check() error {
 	}
 	return nil
 }
+
+// plan returns what was to be done.
+func (r *Run) plan() *engine.Plan { return &engine.Plan{Tensors: r.Plan, Model: r.Shape} }
 
 // source returns what was analysed.
 func (r *Run) source() engine.SourceInfo {
@@ -220,7 +226,7 @@ func (r *Run) check() error {
 			return fmt.Errorf("level %s is given twice", l.Name())
 		}
 	}
-	if err := (&engine.Plan{Tensors: r.Plan}).Validate(); err != nil {
+	if err := r.plan().Validate(); err != nil {
 		return err
 	}
 	if r.Outcome != nil {

@@ -149,7 +149,7 @@ func (r *Run) hashes(dir string) (map[string]string, error) {
 		return nil, err
 	}
 	defer root.Close()
-	in := newReader(&engine.Plan{Tensors: r.Plan}, r.levels())
+	in := newReader(r.plan(), r.levels())
 	for _, name := range r.RowFiles {
 		if err := in.file(root, name); err != nil {
 			return nil, err
@@ -165,7 +165,7 @@ func (r *Run) another(dir, why string) error {
 // sameModel compares all tensors that two runs have hashed, and returns an error that wraps
 // ErrAnotherModel if one differs.
 func (w *Writer) sameModel(old *Run) error {
-	if !old.alike(&engine.Plan{Tensors: w.run.Plan}) {
+	if !old.alike(w.run.plan()) {
 		return old.another(w.dir, "its tensors have other names, shapes or types")
 	}
 	hashes, err := old.hashes(w.dir)
@@ -292,7 +292,7 @@ func hasContent(name string) bool {
 func (w *Writer) supersede() {
 	for _, dir := range unfinished(w.dir) {
 		r, err := readRun(dir)
-		if err != nil || !slices.Equal(r.Files, w.run.Files) || !r.alike(&engine.Plan{Tensors: w.run.Plan}) {
+		if err != nil || !slices.Equal(r.Files, w.run.Files) || !r.alike(w.run.plan()) {
 			continue
 		}
 		names := map[string]bool{}
