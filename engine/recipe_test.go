@@ -211,11 +211,20 @@ func TestLanguageModel(t *testing.T) {
 // it, and what config.json says goes with the plan. With eight experts all values have one type,
 // so that those of layer 2 are the same as those of layer 0.
 func TestFileRecipeParts(t *testing.T) {
+	t.Run("eight experts", func(t *testing.T) { testParts(t, `{"model_type": "mixtral", "num_local_experts": 8}`, 8) })
+	t.Run("dense", func(t *testing.T) { testParts(t, `{"model_type": "llama"}`, 0) })
+}
+
+func testParts(t *testing.T, config string, experts int) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type": "mixtral", "num_local_experts": 8}`), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	m, types := recipeModel()
+	if experts == 0 {
+		delete(m.data, "model.layers.0.mlp.gate.weight") // a router
+		m.tensors = m.tensors[:len(m.tensors)-1]
+	}
 	src := shaped{m, dir}
 	opts := engine.DefaultOptions()
 	opts.Levels, _ = quant.ParseList("q8_0,gguf:q4_k_m") // in the order of tables
@@ -225,10 +234,10 @@ func TestFileRecipeParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(whole.Rows[1]) != len(types)-1 {
-		t.Errorf("%d rows, want %d", len(whole.Rows[1]), len(types)-1)
+		t.Errorf("%d rows, want %d", len(whole.Rows[1]), len(types)-1) // without the router, or without a duplicate
 	}
 	for i, row := range whole.Rows[1] {
-		if strings.HasSuffix(row.Layer.Tensor, "v_proj.weight") && !slices.Equal(row.Eigenvalues, whole.Rows[0][i].Eigenvalues) {
+		if experts == 8 && strings.HasSuffix(row.Layer.Tensor, "v_proj.weight") && !slices.Equal(row.Eigenvalues, whole.Rows[0][i].Eigenvalues) {
 			t.Errorf("%s is not as at q8_0", row.Layer.Tensor)
 		}
 	}
@@ -237,7 +246,7 @@ func TestFileRecipeParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rows engine.Memory
-	for _, part := range plan.Split(3) {
+	for _, part := range plan.Split(4) {
 		text, err := json.Marshal(part)
 		if err != nil {
 			t.Fatal(err)
