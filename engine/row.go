@@ -37,6 +37,9 @@ type Row struct {
 	// Bits is how many bits a weight of the matrix takes at the level, scales and other
 	// parameters included; 0 if it is not known.
 	Bits float64
+	// Scheme is the name of the scheme by which the level quantized the matrix: of a mixture,
+	// the one of this tensor. It is empty if the level changes nothing.
+	Scheme string
 	// Note says what the scheme of the level made of the matrix where that is not plain, such
 	// as another type that its rows allow.
 	Note string

@@ -101,6 +101,9 @@ func (w *worker) measure(t task, level quant.Recipe, scheme quant.Scheme, measur
 	values, finding := r.measure(in)
 	row := Row{Layer: layer, Level: level, Status: RowStatus(finding.Fit), Reason: finding.Reason, Values: values}
 	row.Bits, row.Note = bitsOf(scheme, layer)
+	if layer.Quantized && !quant.IsStored(scheme) {
+		row.Scheme = scheme.Name()
+	}
 	row.Method, row.TraceError = provenance(measured)
 	if r.opts.KeepEigenvalues {
 		row.Eigenvalues = in.Eigenvalues

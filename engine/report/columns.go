@@ -56,6 +56,8 @@ var described = []Column{
 		text: warning},
 	{Column: metric.Column{Name: "bits_per_weight", Doc: "Bits that a weight takes at the level, scales and other parameters included."},
 		number: func(r *engine.Row) float64 { return Known(r.Bits) }},
+	{Column: metric.Column{Name: "scheme", Kind: metric.Text, Doc: "Scheme by which the level quantized the layer: of a mixture, the one of this layer; empty if the level changes nothing. Where rows ask for another type, warning says which it is."},
+		text: func(r *engine.Row, _ *Context) string { return r.Scheme }},
 	{Column: metric.Column{Name: "model_name", Kind: metric.Text, Doc: "Name of the model."},
 		text: func(_ *engine.Row, c *Context) string { return c.Model }},
 	{Column: metric.Column{Name: "quantization", Kind: metric.Text, Doc: "Name of the level."},
@@ -92,8 +94,8 @@ var leading = map[metric.Table][]string{
 
 // trailing are the columns at the end of tables that are no metrics.
 var trailing = map[metric.Table][]string{
-	metric.Results: {"bits_per_weight"},
-	metric.Errors:  {"bits_per_weight"},
+	metric.Results: {"bits_per_weight", "scheme"},
+	metric.Errors:  {"bits_per_weight", "scheme"},
 }
 
 // Columns returns the columns of a table in its order.

@@ -39,6 +39,7 @@ type rowLine struct {
 	Method     spectrum.Method  `json:"method,omitempty"`
 	TraceError float64          `json:"trace_error"`
 	Bits       float64          `json:"bits_per_weight,omitempty"`
+	Scheme     string           `json:"scheme,omitempty"`
 	Note       string           `json:"note,omitempty"`
 	Seconds    float64          `json:"seconds"`
 	Bytes      int64            `json:"bytes"`
@@ -122,7 +123,7 @@ func lineOf(r *engine.Row) line {
 	return line{Row: &rowLine{
 		Tensor: r.Layer.Tensor, Layer: r.Layer.Index, LongName: r.Layer.LongName, Level: r.Level.Name(),
 		Status: r.Status, Reason: r.Reason, SHA256: r.SHA256, Method: r.Method, TraceError: r.TraceError,
-		Seconds: r.Seconds, Bytes: r.Bytes, Bits: r.Bits, Note: r.Note, Values: r.Values,
+		Seconds: r.Seconds, Bytes: r.Bytes, Bits: r.Bits, Scheme: r.Scheme, Note: r.Note, Values: r.Values,
 	}}
 }
 
@@ -302,7 +303,7 @@ func (r *reader) row(l *rowLine) error {
 	r.seen[key], r.hashes[l.Tensor] = true, l.SHA256
 	r.rows = append(r.rows, engine.Row{
 		Layer: layer, Level: level, Status: l.Status, Reason: l.Reason, Values: l.Values,
-		SHA256: l.SHA256, Method: l.Method, TraceError: l.TraceError, Seconds: l.Seconds, Bytes: l.Bytes, Bits: l.Bits, Note: l.Note,
+		SHA256: l.SHA256, Method: l.Method, TraceError: l.TraceError, Seconds: l.Seconds, Bytes: l.Bytes, Bits: l.Bits, Scheme: l.Scheme, Note: l.Note,
 	})
 	return nil
 }
