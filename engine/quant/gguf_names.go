@@ -97,8 +97,8 @@ var elsewhere = []string{
 // tops are the names in GGUF files of tensors outside layers, by the last part of their names
 // in checkpoints.
 var tops = map[string]string{
-	"embed_tokens": "token_embd", "wte": "token_embd", "word_embeddings": "token_embd", "embed_in": "token_embd", "tok_embeddings": "token_embd", "shared": "token_embd",
-	"lm_head": "output", "embed_out": "output", "output": "output", "output_layer": "output",
+	"embed_tokens": "token_embd", "wte": "token_embd", "word_embeddings": "token_embd", "embed_in": "token_embd", "tok_embeddings": "token_embd", "shared": "token_embd", "embeddings": "token_embd",
+	"lm_head": "output", "embed_out": "output", "output": "output", "output_layer": "output", "head": "output",
 	"wpe": "position_embd", "position_embeddings": "position_embd", "embed_positions": "position_embd", "token_type_embeddings": "token_types",
 	"embed_tokens_per_layer": "per_layer_token_embd", "per_layer_model_projection": "per_layer_model_proj",
 }
@@ -171,7 +171,7 @@ func ggufName(name string) (gguf string, expert int) {
 	}
 	module := strings.Join(path, ".")
 	list := "blk"
-	if before[0] == "encoder" || before[0] == "decoder" {
+	if len(before) == 2 && before[1] == "block" && (before[0] == "encoder" || before[0] == "decoder") {
 		list = before[0][:3] + ".blk" // the encoder and the decoder of T5
 	}
 	to := inModule(module, before[0])

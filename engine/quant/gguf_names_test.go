@@ -100,6 +100,9 @@ func TestGGUFNames(t *testing.T) {
 		"rwkv.blocks.3.attention.value.weight":                      {"blk.3.attention.value.weight", catOther, -1},
 		"transformer.h.3.mlp.c_fc_0.weight":                         {"blk.3.ffn_gate.weight", catFFNGate, -1},
 		"model.layers.layers.3.self_attn.v_proj.weight":             {"blk.3.attn_v.weight", catAttnV, -1},
+		"backbone.embeddings.weight":                                {"token_embd.weight", catTokenEmbd, -1},
+		"head.weight":                                               {"output.weight", catOutput, -1},
+		"encoder.layer.3.attention.self.value.weight":               {"blk.3.attn_v.weight", catAttnV, -1},
 	} {
 		gguf, expert := ggufName(name)
 		if got := categoryOf(gguf); gguf != want.gguf || got != want.category || expert != want.expert {
