@@ -185,3 +185,17 @@ var dynamicValues = func() []float32 {
 	slices.Sort(values)
 	return values
 }()
+
+// bnbDynamic8 is the dynamic type of 8 bits, which optimizers and scales are kept in.
+type bnbDynamic8 struct{}
+
+func (bnbDynamic8) fit(r Range, _ float32, _ arithmetic) (params, error) {
+	amax := r.AbsMax()
+	return params{scale: amax, inverse: 1 / max(amax, 1e-38)}, nil
+}
+
+func (bnbDynamic8) apply(dst, src []float32, p params, _ arithmetic) {
+	for i, x := range src {
+		dst[i] = dynamicValues[nearest(dynamicValues, x*p.inverse)] * p.scale
+	}
+}

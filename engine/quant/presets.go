@@ -2,6 +2,7 @@ package quant
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -87,6 +88,16 @@ var registry = []entry{
 	{
 		pattern: "bnb-(nf4|fp4)(-b(32|64|128|256|512|1024|2048|4096))?(-dq)?", shown: "bnb-nf4, bnb-nf4-bB, bnb-fp4-bB, with -dq",
 		examples: []string{"bnb-nf4", "bnb-nf4-dq", "bnb-nf4-b128", "bnb-fp4"}, tool: "bitsandbytes 0.50", class: Exact, make: makeBNB,
+	},
+	{
+		pattern: "bnb-dynamic8(-b(?:64|128|256|512|1024|2048|4096))?", shown: "bnb-dynamic8, bnb-dynamic8-bB", examples: []string{"bnb-dynamic8"}, tool: "bitsandbytes 0.50, quantize_blockwise", class: Exact,
+		make: func(m *match) (Recipe, error) {
+			size := 256
+			if m.groups[1] != "" {
+				size, _ = strconv.Atoi(m.groups[1][2:])
+			}
+			return single{blocks{name: m.name, granularity: Granularity{Run: size}, rule: bnbDynamic8{}, code: 8, parameters: 32}}, nil
+		},
 	},
 	{
 		pattern: "hqq-int([1-8])(-g[1-9][0-9]{0,5}|-row)?(-axis0)?(-noopt)?(:bf16|:f32|:f16)?", shown: "hqq-intK-gG, hqq-intK-row, with -axis0, -noopt, :bf16, :f32",

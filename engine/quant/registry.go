@@ -74,6 +74,42 @@ var aliases = map[string]string{
 	"torchao-int4": "torchao-int4-tinygemm-g128",
 }
 
+// spellings turn names as tools and papers spell them into those of the registry.
+var spellings = []struct {
+	pattern *regexp.Regexp
+	to      string
+}{
+	{regexp.MustCompile(`^(ct-\w+)_(asym|block|dynamic)$`), "$1-$2"},
+	{regexp.MustCompile(`^ct-(mxfp4|mxfp8|nvfp4)a16$`), "ct-$1"},
+	{regexp.MustCompile(`^(hqq-.*)-(f32|bf16)out$`), "$1:$2"},
+	{regexp.MustCompile(`^quanto-qfloat8_e4m3fn$`), "quanto-qfloat8"},
+	{regexp.MustCompile(`^quanto-qfloat8_e5m2$`), "quanto-qfloat8-e5m2"},
+	{regexp.MustCompile(`^torchao-int8-(g\d+)-symmetric$`), "torchao-int8-intx-$1"},
+	{regexp.MustCompile(`^torchao-(int\d-(?:g\d+|row))-symmetric$`), "torchao-$1"},
+	{regexp.MustCompile(`^torchao-(int\d-(?:g\d+|row))-symmetric_no_clipping_err$`), "torchao-$1-noclip"},
+	{regexp.MustCompile(`^torchao-(int\d-(?:g\d+|row))-asymmetric$`), "torchao-$1-asym"},
+	{regexp.MustCompile(`^torchao-(mx[a-z0-9-]+)-(floor|even|rceil|ceil)$`), "$1:$2"},
+	{regexp.MustCompile(`^torchao-nvfp4-single-level$`), "nvfp4:single"},
+	{regexp.MustCompile(`^torchao-nvfp4-two-level$`), "nvfp4:torchao"},
+	{regexp.MustCompile(`^modelopt-(mxfp4|nvfp4)$`), "$1:modelopt"},
+	{regexp.MustCompile(`^gptq-(int\d-(?:g\d+|row))-sym(-mse)?$`), "gptq-$1$2"},
+	{regexp.MustCompile(`^mx-(?:fp4_e2m1)-(nearest|even)$`), "mxfp4:microxcaling-$1"},
+	{regexp.MustCompile(`^mx-int(\d)-(nearest|even)$`), "mxint$1:microxcaling-$2"},
+	{regexp.MustCompile(`^mx-(fp\d)_(e\dm\d)-(nearest|even)$`), "mx$1-$2:microxcaling-$3"},
+	{regexp.MustCompile(`^mlx-affine-(\dbit-g\d+)-metal$`), "mlx-$1"},
+	{regexp.MustCompile(`^fp8-e4m3-b128x128-(\w+)$`), "fp8-e4m3-b128:$1"},
+	{regexp.MustCompile(`^fp8-e4m3-b128x128$`), "fp8-e4m3-b128"},
+	{regexp.MustCompile(`^(mx.*:microxcaling)-nearest$`), "$1"},
+}
+
+// respelled returns a name as the registry spells it.
+func respelled(name string) string {
+	for _, s := range spellings {
+		name = s.pattern.ReplaceAllString(name, s.to)
+	}
+	return name
+}
+
 // ambiguous are names that stand for one thing here and for another elsewhere.
 var ambiguous = map[string]string{
 	"int4":   "one scale for the whole tensor; most tools have groups of 128: int4-g128, gptq-int4-g128, awq-int4-g128, ct-w4a16",
@@ -117,6 +153,7 @@ func parseRegistered(name string) (Recipe, error) {
 	if to, ok := aliases[base]; ok {
 		base = to
 	}
+	base = respelled(base)
 	for _, e := range registry {
 		groups := compiled(e.pattern).FindStringSubmatch(base)
 		if groups == nil {
