@@ -21,6 +21,7 @@ func Analyze(ctx context.Context, src checkpoint.Source, opts Options) (*Result,
 	}
 	res := &Result{Source: Source(src), Options: opts, Outcome: *outcome, Levels: opts.levels()}
 	res.Tensors, res.Rows = Merge(plan, &opts, m.Rows, m.Records)
+	res.SortLevels()
 	return res, err
 }
 

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
@@ -39,6 +41,41 @@ func Source(src checkpoint.Source) SourceInfo {
 // Baseline returns the index of the level that changes are measured from, -1 if there is
 // none.
 func (r *Result) Baseline() int { return r.Options.baseline(r.Levels) }
+
+// SortLevels puts the levels, and their rows, in the order of the bits that their weights take
+// in this checkpoint, those that quantize nothing first: a mixture, or a scheme whose blocks
+// the rows do not allow, takes others than its name says. Levels of the published study have
+// the bits of their names; those of equal bits stay where they are to each other.
+func (r *Result) SortLevels() {
+	type level struct {
+		recipe quant.Recipe
+		rows   []Row
+		bits   float64
+	}
+	all := make([]level, len(r.Levels))
+	for k := range all {
+		all[k] = level{r.Levels[k], r.Rows[k], r.Levels[k].BitsPerWeight()}
+		var bits, n float64
+		for i := range r.Rows[k] {
+			if row := &r.Rows[k][i]; row.Bits > 0 && row.Layer.Quantized {
+				weights := float64(row.Layer.Rows) * float64(row.Layer.Cols) * float64(row.Layer.Slices)
+				bits, n = bits+row.Bits*weights, n+weights
+			}
+		}
+		if n > 0 && !quant.IsPlain(r.Levels[k]) {
+			all[k].bits = bits / n
+		}
+	}
+	slices.SortStableFunc(all, func(a, b level) int {
+		if a.recipe.Reference() || b.recipe.Reference() {
+			return quant.Compare(a.recipe, b.recipe)
+		}
+		return cmp.Compare(b.bits, a.bits)
+	})
+	for k := range all {
+		r.Levels[k], r.Rows[k] = all[k].recipe, all[k].rows
+	}
+}
 
 // Partial reports whether some tensor was refused or some row is missing.
 func (r *Result) Partial() bool {

@@ -36,7 +36,8 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 		cli.Column{Head: "level"},
 		cli.Column{Head: "bits", Right: true, Spare: sizes},
 		cli.Column{Head: "size", Right: true, Spare: sizes},
-		cli.Column{Head: "layers", Right: true, Spare: 1},
+		cli.Column{Head: "SNR dB", Right: true, Spare: sizes + 1},
+		cli.Column{Head: "layers", Right: true, Spare: 2},
 		cli.Column{Head: "failed", Right: true, Spare: 2},
 		cli.Column{Head: "mean α", Right: true},
 		cli.Column{Head: "std", Right: true, Spare: 5},
@@ -60,7 +61,7 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 			change, median = changeCell(s.MeanChange), changeCell(s.MedianChange)
 		}
 		w.Row(
-			s.Level.Name(), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
+			s.Level.Name(), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), numberCell("%.1f", s.SNR), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
 			change, median, s.Undetermined, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
 		)
 	}

@@ -119,6 +119,8 @@ var comparison = []comparisonColumn{
 		"Bits that a weight takes on average, over the matrices that the levels quantize, scales and other parameters included."},
 	{"checkpoint_bytes", metric.Count, func(s *stats.Summary) any { return int(s.Bytes) },
 		"Bytes of all tensors of the checkpoint: those that the level quantizes in their bits, all others as they are stored."},
+	{"snr_db_median", metric.Number, func(s *stats.Summary) any { return s.SNR },
+		"Median of the signal-to-noise ratios of the layers that the level quantizes, in dB."},
 }
 
 // Known returns a number that is 0 if it is not known, NaN for that.

@@ -333,6 +333,7 @@ func (r *Run) levels() []quant.Recipe {
 func (r *Run) result(c *content) *engine.Result {
 	res := &engine.Result{Source: r.source(), Options: r.Options, Levels: r.levels(), Outcome: c.outcome(len(r.RowFiles))}
 	res.Tensors, res.Rows = engine.Merge(r.plan(), &r.Options, c.rows, c.records)
+	res.SortLevels()
 	return res
 }
 

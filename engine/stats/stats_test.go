@@ -45,8 +45,8 @@ func result(t *testing.T, levels string, alphas ...[]float64) *engine.Result {
 // being one.
 func check(t *testing.T, name string, got, want stats.Summary) {
 	t.Helper()
-	got.Paired, got.Largest, got.WithoutLargest = 0, nil, 0 // TestPairs
-	got.AlphaHatMedian, got.LogNormMedian = 0, 0            // TestMedians
+	got.Paired, got.Largest, got.WithoutLargest = 0, nil, 0  // TestPairs
+	got.AlphaHatMedian, got.LogNormMedian, got.SNR = 0, 0, 0 // TestMedians
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range w.NumField() {
 		field := w.Type().Field(i).Name
@@ -246,5 +246,26 @@ func TestLimits(t *testing.T) {
 	s := stats.Compare(result(t, "fp16", []float64{math.Nextafter(2, 0), 2, 6, math.Nextafter(6, 7)}))[0]
 	if s.Below != 1 || s.Optimal != 2 || s.Above != 1 {
 		t.Errorf("%d below, %d between, %d above", s.Below, s.Optimal, s.Above)
+	}
+}
+
+// TestSizes: bits are those of the quantized layers by their weights, bytes those of the whole
+// checkpoint, and the signal-to-noise ratio is a median.
+func TestSizes(t *testing.T) {
+	res := result(t, "fp16,4bit", []float64{1, 2, 9}, []float64{4, 5, 6})
+	for i := range res.Rows[1] {
+		l := *res.Rows[1][i].Layer
+		l.Tensor, l.Rows, l.Cols, l.Slices, l.Quantized = string(rune('a'+i)), 10, 8*(i+1), 1, i < 2
+		r := &res.Rows[1][i]
+		r.Layer, r.Bits = &l, 4+float64(i)
+		r.Set("snr_db", float64(10*i))
+	}
+	res.Tensors = []engine.TensorStatus{{}, {}, {}, {}}
+	for i := range res.Tensors {
+		res.Tensors[i].Name, res.Tensors[i].Size = string(rune('a'+i)), 1000
+	}
+	// 80 weights of 4 bits and 160 of 5; two tensors stay as they are.
+	if s := stats.Compare(res)[1]; s.Bits != (80*4+160*5)/240. || s.Bytes != 40+100+2000 || s.SNR != 10 {
+		t.Errorf("%v bits, %d bytes, %v dB", s.Bits, s.Bytes, s.SNR)
 	}
 }
