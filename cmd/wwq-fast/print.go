@@ -61,7 +61,7 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 			change, median = changeCell(s.MeanChange), changeCell(s.MedianChange)
 		}
 		w.Row(
-			s.Level.Name(), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), numberCell("%.1f", s.SNR), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
+			quant.ShortName(s.Level), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), numberCell("%.1f", s.SNR), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
 			change, median, s.Undetermined, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
 		)
 	}

@@ -95,6 +95,15 @@ func FileName(r Recipe) string {
 	return strings.NewReplacer(":", "-", "@", "-").Replace(r.Name())
 }
 
+// ShortName returns the name of a level for tables and legends: that for files where the name
+// is longer than 40 bytes.
+func ShortName(r Recipe) string {
+	if name := r.Name(); len(name) <= 40 {
+		return name
+	}
+	return FileName(r)
+}
+
 // Compare orders levels as tables and plots show them: those that quantize nothing
 // first, then from more bits to fewer.
 func Compare(a, b Recipe) int {

@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
@@ -51,7 +52,7 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 		if i%cols == 0 {
 			y = "layers"
 		}
-		p := newPlot(s.Level.Name(), "alpha", y)
+		p := newPlot(quant.ShortName(s.Level), "alpha", y)
 		p.Y.Tick.Marker = niceTicks{whole: true}
 		p.Add(band{vertical: true})
 		beyond := len(d.levels[i].alphas())
@@ -376,7 +377,7 @@ func (b *bar) Plot(c draw.Canvas, p *plot.Plot) {
 		rectangle(c, b.color, x-barWidth/2, x+barWidth/2, floor, y)
 	}
 	sty := p.X.Tick.Label
-	sty.XAlign, sty.YAlign = draw.XCenter, draw.YBottom
+	sty.XAlign, sty.YAlign, sty.Rotation = draw.XCenter, draw.YBottom, 0
 	y = max(y, floor) + 2
 	// A line behind the number would strike it out.
 	w := sty.Width(b.label) / 2

@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
 const (
@@ -47,7 +48,7 @@ func layerwiseAlpha(d *plotData) ([][]*plot.Plot, error) {
 	for i := range d.levels {
 		if l := d.line(i, each); !l.empty() {
 			p.Add(l)
-			p.Legend.Add(d.levels[i].level.Name(), l)
+			p.Legend.Add(quant.ShortName(d.levels[i].level), l)
 		}
 	}
 	if layers <= mostNamed {

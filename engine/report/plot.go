@@ -244,7 +244,7 @@ func stroke(c color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyle 
 func (d *plotData) levelTicks() plot.ConstantTicks {
 	t := make(plot.ConstantTicks, len(d.levels))
 	for i := range d.levels {
-		t[i] = plot.Tick{Value: float64(i), Label: d.levels[i].level.Name()}
+		t[i] = plot.Tick{Value: float64(i), Label: tail(quant.ShortName(d.levels[i].level), 24)}
 	}
 	return t
 }
@@ -254,6 +254,15 @@ func (d *plotData) nameLevels(p *plot.Plot) {
 	p.X.Tick.Marker = d.levelTicks()
 	if len(d.levels) > 8 {
 		p.X.Tick.Label.Font.Size = 7
+	}
+	longest := 0
+	for i := range d.levels {
+		longest = max(longest, min(len(quant.ShortName(d.levels[i].level)), 24))
+	}
+	// Names that would touch each other are slanted. An axis has room for some 70 letters.
+	if longest*len(d.levels) > 70 {
+		p.X.Tick.Label.Rotation = math.Pi / 6
+		p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = draw.XRight, draw.YTop
 	}
 }
 

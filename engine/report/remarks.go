@@ -6,6 +6,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
@@ -29,6 +30,9 @@ func Remarks(res *engine.Result, summaries []stats.Summary) []string {
 			stats.ShortSpectrum, first.Short, first.Layers-first.Unquantized))
 	}
 	for i := range summaries {
+		if short, name := quant.ShortName(summaries[i].Level), summaries[i].Level.Name(); short != name {
+			all = append(all, short+" is "+tail(name, 1000))
+		}
 		if text := oneLayer(res, &summaries[i], i); text != "" {
 			all = append(all, text)
 		}
@@ -44,7 +48,7 @@ func oneLayer(res *engine.Result, s *stats.Summary, level int) string {
 	if math.Abs(s.MeanChange) < 0.005 {
 		return "" // half of nothing
 	}
-	text := fmt.Sprintf("%s: the change of the mean, %s, is %s without %s", s.Level.Name(), signed(s.MeanChange), signed(s.WithoutLargest),
+	text := fmt.Sprintf("%s: the change of the mean, %s, is %s without %s", quant.ShortName(s.Level), signed(s.MeanChange), signed(s.WithoutLargest),
 		checkpoint.Printable(s.Largest.Layer.LongName))
 	if other, ok := s.Largest.Undetermined(); ok {
 		text += fmt.Sprintf(" (xmin undetermined: %.2f or %.2f)", s.Largest.Get("alpha"), other)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
@@ -111,7 +112,7 @@ func (p printer) comparison(d *data) {
 		if i == base {
 			continue
 		}
-		p.line("%-10s %6d %12s %12s %10s %10s  %s", s.Level.Name(), s.Paired, signed(s.MeanChange), signed(s.MedianChange),
+		p.line("%-10s %6d %12s %12s %10s %10s  %s", quant.ShortName(s.Level), s.Paired, signed(s.MeanChange), signed(s.MedianChange),
 			fixed(s.Pearson), fixed(s.Spearman), expectation(s))
 	}
 	p.line("\nlayers: those that are quantized and have an exponent at both levels; mean: relative change")
