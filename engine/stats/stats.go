@@ -23,7 +23,7 @@ type Summary struct {
 	// take: these in their bits, and all others as they are stored.
 	Bits  float64
 	Bytes int64
-	SNR   float64 // median of the signal-to-noise ratios of the layers in dB, NaN if there are none
+	SNR   float64 // median of the signal-to-noise ratios of the layers that change, in dB, NaN if there are none
 	// Layers counts the rows that were reached, Unquantized those of them that do not
 	// count, Failed those that count and have no exponent.
 	Layers, Unquantized, Failed int
@@ -86,7 +86,7 @@ func Compare(res *engine.Result) []Summary {
 	for k, level := range res.Levels {
 		out[k] = summarise(level, Reached(res.Rows[k]), counts)
 		out[k].Bits, out[k].Bytes = size(res, k)
-		snr := Values(Reached(res.Rows[k]), "snr_db")
+		snr := slices.DeleteFunc(Values(Reached(res.Rows[k]), "snr_db"), func(x float64) bool { return math.IsInf(x, 1) })
 		slices.Sort(snr)
 		out[k].SNR = median(snr)
 		if base >= 0 {
