@@ -60,3 +60,9 @@ func (q *ternary) Dequantize(dst []float32, p Piece) {
 func (q *ternary) Step() float32 { return 1 / q.inverse }
 
 func (q *ternary) Rounding() float64 { return q.out.Rounding() }
+
+// Unit is the largest value, where the stored type holds it exactly.
+func (q *ternary) Unit(limit int) (unit float64, largest int, ok bool) {
+	u := 1 / q.inverse
+	return float64(u), 1, exact(q.out) && u >= 0x1p-126 && limit >= 1
+}
