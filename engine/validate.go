@@ -34,6 +34,9 @@ type Check struct {
 	// step, or that float32 is too coarse for the step. That is no fault of the quantizer:
 	// weights that lie on a grid, that have heavy tails, or that are few, have such errors.
 	Note string
+	// Bounded says that something is known that must hold: the number of values, a step, or the
+	// definition. Of other schemes only the errors are measured.
+	Bounded bool
 	// Refused says why the level does not quantize the tensor; then there are no numbers.
 	Refused string
 	// Failures says in words what does not hold: the number of values, the largest error,
@@ -148,6 +151,8 @@ func validateWeights(name, tensor string, w quant.Weights, levels, bound []quant
 		if s, ok := q.(quant.Stepped); ok {
 			c.Scale = float64(s.Step())
 		}
+		_, defined := q.(quant.Defined)
+		c.Bounded = defined || c.Values > 0 || !math.IsNaN(c.Scale)
 		c.judge(r)
 		checks = append(checks, c)
 	}
