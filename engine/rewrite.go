@@ -57,7 +57,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 		Companions: true,
 		SourceHash: MetadataSource,
 		Metadata: func(*checkpoint.File) map[string]string {
-			return map[string]string{MetadataLevel: level.Name(), MetadataVersion: Version}
+			return map[string]string{MetadataLevel: quant.ShortName(level), MetadataVersion: Version}
 		},
 		Note: func(text string) { sum.Notes = append(sum.Notes, text) },
 		DType: func(t *checkpoint.Tensor) checkpoint.DType {

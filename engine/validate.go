@@ -148,7 +148,9 @@ func validateWeights(name, tensor string, w quant.Weights, levels, bound []quant
 			c.Theory = p.PredictedSNR(meter.MeanSquare())
 		}
 		c.Scale = math.NaN()
-		if s, ok := q.(quant.Stepped); ok {
+		if _, casts := q.(interface{ Casts() }); casts {
+			// What a cast may change is not up to a step.
+		} else if s, ok := q.(quant.Stepped); ok {
 			c.Scale = float64(s.Step())
 		}
 		_, defined := q.(quant.Defined)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -16,7 +17,7 @@ import (
 // levelFlags choose the levels.
 type levelFlags struct {
 	quantizations ucli.StringSlice
-	rules         string
+	rules         ucli.StringSlice
 }
 
 func (f *levelFlags) flags() []ucli.Flag {
@@ -28,14 +29,14 @@ func (f *levelFlags) flags() []ucli.Flag {
 }
 
 // mapFlag is the flag of a level that is made of rules.
-func mapFlag(rules *string) ucli.Flag {
-	return &ucli.StringFlag{Name: "map", Destination: rules, Category: "quantization",
-		Usage: "a level of `RULES`, pattern=scheme with commas between them, or the name of a file with one on each line; the first that matches a tensor counts, others stay as they are stored"}
+func mapFlag(rules *ucli.StringSlice) ucli.Flag {
+	return &ucli.StringSliceFlag{Name: "map", Destination: rules, Category: "quantization",
+		Usage: "a level of `RULES`, pattern=scheme with commas between them, or the name of a file with one on each line; the first that matches a tensor counts, others stay as they are stored; may be given again"}
 }
 
 // mapLevel returns the level of rules, or of the file that has them.
 func mapLevel(rules string) (quant.Recipe, error) {
-	text := rules
+	text, isFile := rules, false
 	if info, err := os.Stat(rules); err == nil && info.Mode().IsRegular() {
 		if info.Size() > maxMapBytes {
 			return nil, cli.Usagef("--map: %s has %d bytes > limit %d", rules, info.Size(), maxMapBytes)
@@ -44,15 +45,18 @@ func mapLevel(rules string) (quant.Recipe, error) {
 		if err != nil {
 			return nil, err
 		}
-		text = string(data)
+		text, isFile = string(data), true
 	}
 	r, err := quant.ParseMap(text)
 	if err != nil {
-		hint := "wwq-fast schemes lists the schemes"
-		if !strings.Contains(rules, "=") {
+		flag, hint := "--map", "wwq-fast schemes lists the schemes"
+		switch {
+		case isFile:
+			flag += " " + cli.OneLine(rules)
+		case !strings.Contains(rules, "="):
 			hint = "there is no such file, and rules have an equals sign: 'lm_head=q6_k,*.down_proj=int8-row'"
 		}
-		return nil, &cli.UsageError{Message: fmt.Sprintf("--map: %v", err), Hints: []string{hint}}
+		return nil, &cli.UsageError{Message: fmt.Sprintf("%s: %v", flag, err), Hints: []string{hint}}
 	}
 	return r, nil
 }
@@ -100,7 +104,9 @@ func checkRules(levels []quant.Recipe, plan *engine.Plan) error {
 }
 
 // given reports whether levels were named.
-func (f *levelFlags) given() bool { return len(f.quantizations.Value()) > 0 || f.rules != "" }
+func (f *levelFlags) given() bool {
+	return len(f.quantizations.Value()) > 0 || len(f.rules.Value()) > 0
+}
 
 func (f *levelFlags) apply(o *engine.Options) (err error) {
 	if !f.given() {
@@ -113,10 +119,13 @@ func (f *levelFlags) apply(o *engine.Options) (err error) {
 	} else {
 		o.Levels = []quant.Recipe{quant.Stored}
 	}
-	if f.rules != "" {
-		level, err := mapLevel(f.rules)
+	for _, rules := range f.rules.Value() {
+		level, err := mapLevel(rules)
 		if err != nil {
 			return err
+		}
+		if slices.Contains(o.Levels, level) {
+			return cli.Usagef("--map: the same rules twice")
 		}
 		o.Levels = append(o.Levels, level)
 	}
@@ -136,6 +145,12 @@ func (f *baselineFlag) flags() []ucli.Flag {
 func (f *baselineFlag) apply(o *engine.Options) (err error) {
 	if f.level == "" {
 		return nil
+	}
+	for _, level := range o.Levels {
+		if f.level == level.Name() || f.level == quant.FileName(level) {
+			o.Baseline = level
+			return nil
+		}
 	}
 	levels, err := parseLevels("--baseline", []string{f.level})
 	if err != nil {

@@ -19,8 +19,9 @@ type quantization struct {
 	modelFlags
 	dequantFlag
 	layerFlags
-	bits, rules, out string
-	overwrite        bool
+	bits, out string
+	rules     ucli.StringSlice
+	overwrite bool
 }
 
 func (q *quantization) groups() []flagGroup {
@@ -83,22 +84,26 @@ func (q *quantization) run(c *ucli.Context) error {
 	if sum.Changed.Tensors == 0 {
 		t.Warn("no tensor was quantized: the copy is the same; wwq-fast describe says why")
 	}
-	sayRewritten(t, level.Name(), &sum)
+	sayRewritten(t, quant.ShortName(level), &sum)
 	return nil
 }
 
 // level returns what the flags say is to be done.
 func (q *quantization) level(t *cli.Terminal) (quant.Recipe, error) {
-	if (q.bits == "") == (q.rules == "") || q.out == "" {
+	rules := q.rules.Value()
+	if q.bits != "" && len(rules) > 0 || len(rules) > 1 {
+		return nil, cli.Usagef("quantize writes one level: --bits, --scheme or --map, once")
+	}
+	if q.bits == "" && len(rules) == 0 || q.out == "" {
 		return nil, &cli.UsageError{
 			Message: "quantize needs --bits (or --scheme, or --map) and --output",
 			Hints:   []string{"wwq-fast quantize MODEL --bits 4 -o OUT"},
 		}
 	}
-	if q.rules != "" {
-		return mapLevel(q.rules)
+	if len(rules) > 0 {
+		return mapLevel(rules[0])
 	}
-	levels, err := parseLevels("--bits", []string{q.bits})
+	levels, err := parseLevels("--scheme", []string{q.bits})
 	if err != nil {
 		return nil, err
 	}

@@ -57,8 +57,6 @@ func (q *ternary) Dequantize(dst []float32, p Piece) {
 	q.out.Round(dst[:len(p.W)])
 }
 
-func (q *ternary) Step() float32 { return 1 / q.inverse }
-
 func (q *ternary) Rounding() float64 { return q.out.Rounding() }
 
 // Unit is the largest value, where the stored type holds it exactly.

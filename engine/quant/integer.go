@@ -230,7 +230,8 @@ func (quantoInt8) apply(dst, src []float32, p params, a arithmetic) {
 // quantoInt is optimum-quanto's qint4 and qint2: asymmetric with a shift that is no integer.
 type quantoInt struct{ bits int }
 
-// groups are of 128 weights, or of fewer, a multiple of 32, if that does not divide a row.
+// groups are of 128 weights, or of fewer, a multiple of 32, if that does not divide a row; of
+// the whole row if none does.
 func (quantoInt) groups(cols int) Granularity {
 	size := 128
 	if cols <= size {
@@ -238,6 +239,9 @@ func (quantoInt) groups(cols int) Granularity {
 	}
 	for size > 32 && cols%size != 0 {
 		size -= 32
+	}
+	if cols%size != 0 {
+		return rowWise
 	}
 	return grouped(size)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/internal/glob"
 )
 
@@ -24,17 +25,19 @@ const (
 
 // ParseMap returns the recipe of rules "pattern=scheme", with commas or ends of lines between
 // them. In a pattern "*" stands for any text and "?" for any one byte; it is compared with
-// the name of a tensor, with and without ".weight". Empty lines and those that begin with #
-// are left out.
+// the name of a tensor, with and without ".weight"; a comma in a name is matched by "?".
+// Empty lines, and what is behind a # at the beginning of a line or behind a space, are left out.
 func ParseMap(text string) (Recipe, error) {
 	if len(text) > maxRuleBytes {
 		return nil, fmt.Errorf("rules of %d bytes > limit %d", len(text), maxRuleBytes)
 	}
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r", "\n")
 	var rules []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "#") {
 			continue
 		}
+		line, _, _ = strings.Cut(line, " #")
 		for rule := range strings.SplitSeq(line, ",") {
 			if rule = strings.TrimSpace(rule); rule == "" {
 				continue
@@ -42,14 +45,14 @@ func ParseMap(text string) (Recipe, error) {
 			// A pattern may hold "=", a scheme does not.
 			at := strings.LastIndex(rule, "=")
 			if at < 1 {
-				return nil, fmt.Errorf("rule %q: want pattern=scheme", rule)
+				return nil, fmt.Errorf("rule %s: want pattern=scheme", checkpoint.Quote(rule))
 			}
 			r, err := Parse(rule[at+1:])
 			if err != nil {
-				return nil, fmt.Errorf("rule %q: %w", rule, err)
+				return nil, fmt.Errorf("rule %s: %w", checkpoint.Quote(rule), err)
 			}
 			if s, ok := r.(single); !ok || strings.ContainsAny(s.Name(), ",=") {
-				return nil, fmt.Errorf("rule %q: %s is no scheme for one tensor", rule, r.Name())
+				return nil, fmt.Errorf("rule %s: %s is no scheme for one tensor", checkpoint.Quote(rule), checkpoint.Quote(r.Name()))
 			}
 			rules = append(rules, strings.TrimSpace(rule[:at])+"="+r.Name())
 		}

@@ -137,7 +137,7 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "gptq-int([2-8])(-row|-g[1-9][0-9]{0,5})(-sym|-asym)?(-mse)?", shown: "gptq-intK-gG, gptq-intK-row, with -asym, -mse",
+		pattern: "gptq-int([2-8])(-row|-g[1-9][0-9]{0,5})(-sym|-asym)?(-mse)?", shown: "gptq-intK-gG, gptq-intK-row, with -asym; gptq-intK-gG-mse (slow)",
 		examples: []string{"gptq-int4-g128", "gptq-int4-g128-asym", "gptq-int8-g128", "gptq-int3-g128", "gptq-int4-row"}, tool: "AutoGPTQ 0.8 without data: round to nearest", class: Exact, make: makeGPTQ,
 	},
 	{
@@ -230,11 +230,11 @@ var registry = []entry{
 			b := blocks{name: m.name, granularity: grouped(16), upcasts: true, code: 4, parameters: 8, whole: 32}
 			switch m.groups[1] {
 			case "modelopt":
-				b.rule = nvfp4{nvfp4ModelOpt}
+				b.rule, b.remainder = nvfp4{nvfp4ModelOpt}, refused
 			case "torchao":
-				b.rule = nvfp4{nvfp4Torchao}
+				b.rule, b.remainder = nvfp4{nvfp4Torchao}, refused
 			case "single":
-				b.rule, b.whole = nvfp4{nvfp4Single}, 0
+				b.rule, b.whole, b.remainder = nvfp4{nvfp4Single}, 0, refused
 			}
 			return single{b}, nil
 		},
@@ -389,5 +389,9 @@ func makeMX(m *match) (Recipe, error) {
 	case "modelopt":
 		r.ties = tiesLow
 	}
-	return single{blocks{name: m.name, granularity: grouped(32), rule: r, upcasts: true, code: bits[m.groups[1]], parameters: 8}}, nil
+	b := blocks{name: m.name, granularity: grouped(32), rule: r, upcasts: true, code: bits[m.groups[1]], parameters: 8}
+	if m.is(2, "modelopt") {
+		b.remainder = refused
+	}
+	return single{b}, nil
 }

@@ -211,7 +211,10 @@ func Descriptions() []Description {
 		for _, name := range e.examples {
 			d := Description{Name: name, Pattern: e.shown, Tool: e.tool, Class: e.class, Refuses: e.refuses}
 			if r, err := Parse(name); err == nil {
-				d.BitsPerWeight = r.BitsPerWeight()
+				d.Name, d.BitsPerWeight = r.Name(), r.BitsPerWeight()
+			}
+			if d.Name != name {
+				d.Aliases = append(d.Aliases, name)
 			}
 			for _, alias := range slices.Sorted(maps.Keys(aliases)) {
 				if aliases[alias] == name {

@@ -10,6 +10,7 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
 // A Context is what a row does not know of itself.
@@ -61,7 +62,7 @@ var described = []Column{
 	{Column: metric.Column{Name: "model_name", Kind: metric.Text, Doc: "Name of the model."},
 		text: func(_ *engine.Row, c *Context) string { return c.Model }},
 	{Column: metric.Column{Name: "quantization", Kind: metric.Text, Doc: "Name of the level."},
-		text: func(r *engine.Row, _ *Context) string { return r.Level.Name() }},
+		text: func(r *engine.Row, _ *Context) string { return quant.ShortName(r.Level) }},
 	{Column: metric.Column{Name: "timestamp", Kind: metric.Text, Doc: "Start of the run; empty with --reproducible."},
 		text: func(_ *engine.Row, c *Context) string { return timestamp(c.When) }},
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
 )
 
@@ -65,8 +66,8 @@ type comparisonColumn struct {
 // comparison are the columns of the comparison of levels: those of the published
 // study, then the correlations with the baseline and the number of failed fits.
 var comparison = []comparisonColumn{
-	{"quantization", metric.Text, func(s *stats.Summary) any { return s.Level.Name() },
-		"Name of the level."},
+	{"quantization", metric.Text, func(s *stats.Summary) any { return quant.ShortName(s.Level) },
+		"Name of the level; of rules with more than 40 bytes, map- and a hash."},
 	{"num_layers", metric.Count, func(s *stats.Summary) any { return s.Layers },
 		"Number of layers that were reached, those that are not quantized too."},
 	{"alpha_mean", metric.Number, func(s *stats.Summary) any { return s.Mean },

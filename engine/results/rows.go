@@ -121,7 +121,7 @@ func (v *values) UnmarshalJSON(data []byte) error {
 
 func lineOf(r *engine.Row) line {
 	return line{Row: &rowLine{
-		Tensor: r.Layer.Tensor, Layer: r.Layer.Index, LongName: r.Layer.LongName, Level: r.Level.Name(),
+		Tensor: r.Layer.Tensor, Layer: r.Layer.Index, LongName: r.Layer.LongName, Level: quant.ShortName(r.Level),
 		Status: r.Status, Reason: r.Reason, SHA256: r.SHA256, Method: r.Method, TraceError: r.TraceError,
 		Seconds: r.Seconds, Bytes: r.Bytes, Bits: r.Bits, Scheme: r.Scheme, Note: r.Note, Values: r.Values,
 	}}
@@ -168,7 +168,7 @@ func newReader(plan *engine.Plan, levels []quant.Recipe) *reader {
 		}
 	}
 	for _, l := range levels {
-		r.levels[l.Name()] = l
+		r.levels[quant.ShortName(l)] = l
 	}
 	return r
 }
