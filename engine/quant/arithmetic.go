@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // An arithmetic is the type in which a tool computes: each result of +, -, * and / is
@@ -14,20 +15,18 @@ type arithmetic checkpoint.DType
 
 // round returns x rounded to the type, to nearest even.
 func (a arithmetic) round(x float32) float32 {
-	switch checkpoint.DType(a) {
-	case checkpoint.BF16:
-		return roundBF16(x)
-	case checkpoint.F16:
-		return roundF16(x)
-	}
-	return float32(x) // rounded, though it be a product that a sum follows
+	return a.kernel().Round(x)
 }
 
-// all rounds all numbers of x.
-func (a arithmetic) all(x []float32) {
-	if d := checkpoint.DType(a); d == checkpoint.BF16 || d == checkpoint.F16 {
-		d.Round(x)
+// kernel returns the type as the loops have it.
+func (a arithmetic) kernel() kernel.Type {
+	switch checkpoint.DType(a) {
+	case checkpoint.BF16:
+		return kernel.BF16
+	case checkpoint.F16:
+		return kernel.F16
 	}
+	return kernel.F32
 }
 
 // smallestNormal is the smallest normal number of the type.
@@ -53,29 +52,8 @@ func (a arithmetic) epsilon() float32 {
 // rounded, times the number, rounded.
 func (a arithmetic) over(c, x float32) float32 { return a.round(a.round(1/x) * c) }
 
-// roundBF16 returns x rounded to bfloat16, to nearest even.
-func roundBF16(x float32) float32 {
-	b := math.Float32bits(x)
-	if b&0x7fffffff >= 0x7f800000 {
-		return x
-	}
-	return math.Float32frombits((b + 0x7fff + b>>16&1) &^ 0xffff)
-}
-
 // roundF16 returns x rounded to float16, to nearest even.
-func roundF16(x float32) float32 {
-	b := math.Float32bits(x)
-	sign, mag := b&0x80000000, b&0x7fffffff
-	switch {
-	case mag >= 0x7f800000: // infinite, or NaN
-		return x
-	case mag >= 0x477ff000: // 65520 and above
-		return math.Float32frombits(sign | 0x7f800000)
-	case mag < 0x38800000: // below 2^-14, where the numbers lie 2^-24 apart, as above 1/2
-		return math.Float32frombits(sign | math.Float32bits((math.Float32frombits(mag)+0.5)-0.5))
-	}
-	return math.Float32frombits(sign | (mag+0xfff+mag>>13&1)&^0x1fff)
-}
+func roundF16(x float32) float32 { return kernel.F16.Round(x) }
 
 // roundEven returns x rounded to the nearest integer, half to even. The sum and the
 // difference are exact to half a unit for magnitudes below 2^22; larger ones are far outside

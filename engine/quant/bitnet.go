@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // bitnet is the rule of BitNet b1.58: -1, 0 and 1 times the mean magnitude of the tensor. It
@@ -51,10 +52,11 @@ type ternary struct {
 }
 
 func (q *ternary) Dequantize(dst []float32, p Piece) {
-	for i, x := range p.W {
-		dst[i] = clamp(roundEven(float32(x*q.inverse)), -1, 1) / q.inverse
-	}
-	q.out.Round(dst[:len(p.W)])
+	dst = dst[:len(p.W)]
+	// The code divided by the inverse is the code times the quotient of 1, as there are three.
+	group := []params{{Scale: 1 / q.inverse, Step: q.inverse}}
+	kernel.QuantizeAffine(dst, p.W, len(p.W), group, kernel.Affine{Low: -1, High: 1, Multiply: true})
+	q.out.Round(dst)
 }
 
 func (q *ternary) Rounding() float64 { return q.out.Rounding() }

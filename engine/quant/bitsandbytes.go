@@ -3,6 +3,8 @@ package quant
 import (
 	"math"
 	"slices"
+
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // bnbInt8 is the weights' part of bitsandbytes' LLM.int8(). Which columns are multiplied in
@@ -17,19 +19,12 @@ func (bnbInt8) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	if amax == 0 {
 		return params{}, nil
 	}
-	return params{scale: amax, inverse: arithmetic(0).over(127, amax)}, nil
+	return params{Scale: amax, Step: arithmetic(0).over(127, amax)}, nil
 }
 
-func (bnbInt8) apply(dst, src []float32, p params, _ arithmetic) {
-	if p.scale == 0 {
-		clear(dst)
-		return
-	}
-	const inverse = float32(7.874015718698502e-3) // 1/127 with its digits
-	for i, x := range src {
-		q := roundEven(float32(roundF16(x) * p.inverse))
-		dst[i] = float32(q*p.scale) * inverse
-	}
+func (bnbInt8) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	const inverse = 7.874015718698502e-3 // 1/127 with its digits
+	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{Low: -127, High: 127, Half: true, Factor: inverse})
 }
 
 // nf4Values are the quantiles of a normal distribution that QLoRA's NormalFloat has.
@@ -51,83 +46,50 @@ type bnb4bit struct {
 	double bool // the scales are quantized, too
 }
 
-func (u bnb4bit) values() *[16]float32 {
-	if u.fp4 {
-		return &fp4Values
-	}
-	return &nf4Values
-}
-
-// fit has the scale twice: the weights are divided by offset, and multiplied by scale.
+// fit has the largest magnitude twice, as the scale, and as the divisor in Zero.
 func (bnb4bit) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	amax := r.AbsMax()
 	divisor := max(amax, 1e-38)
-	return params{scale: amax, offset: divisor, inverse: 1 / divisor}, nil
+	return params{Scale: amax, Step: 1 / divisor, Zero: divisor}, nil
 }
 
-func (u bnb4bit) apply(dst, src []float32, p params, _ arithmetic) {
-	book := &nf4Index
+func (u bnb4bit) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	book := nf4Book
 	if u.fp4 {
-		book = &fp4Index
+		book = fp4Book
 	}
-	for i, x := range src {
-		t := x * p.inverse
-		if p.inverse == 0 {
-			t = x / p.offset
-		}
-		dst[i] = book.values[book.nearest(t)] * p.scale
+	last := len(groups) - 1
+	if at := last * size; groups[last].Step == 0 {
+		book.Multiply = false
+		kernel.QuantizeBook(dst[at:], src[at:], size, []params{{Scale: groups[last].Scale, Step: groups[last].Zero}}, &book)
+		dst, src, groups = dst[:at], src[:at], groups[:last]
 	}
+	book.Multiply = true
+	kernel.QuantizeBook(dst, src, size, groups, &book)
 }
 
-// A bookIndex finds the nearest of 16 values from -1 to 1.
-type bookIndex struct {
-	values [16]float32
-	middle [16]float32 // between a value and the next; beyond the last there is none
-	first  [indexParts + 1]uint8
-}
+var nf4Book, fp4Book = newBook(nf4Values), newBook(fp4Values)
 
-// indexParts is the number of parts of the interval from -1 to 1, of each of which the index has
-// the code of the lower end. No part has more than two middles but the one with FP4's zeros.
-const indexParts = 64
-
-var nf4Index, fp4Index = newBookIndex(nf4Values), newBookIndex(fp4Values)
-
-func newBookIndex(values [16]float32) bookIndex {
-	b := bookIndex{values: values}
-	for i := range values {
-		b.middle[i] = 2
-		if i+1 < len(values) {
-			b.middle[i] = (values[i] + values[i+1]) / 2
-		}
-	}
-	for i := range b.first {
-		b.first[i] = uint8(nearest(values[:], float32(2*i)/indexParts-1))
+func newBook(values [16]float32) kernel.Book {
+	b := kernel.Book{Values: values}
+	for i := range b.Middles {
+		b.Middles[i] = (values[i] + values[i+1]) / 2
 	}
 	return b
-}
-
-// nearest is the function of that name for t from -1 to 1, which it may be beyond by what
-// rounding makes of a quotient.
-func (b *bookIndex) nearest(t float32) int {
-	i := int(b.first[uint32(min(max(t+1, 0), 2)*(indexParts/2))])
-	for t > b.middle[i] {
-		i++
-	}
-	return i
 }
 
 // settle divides by the scale in the last run if that is short, as bitsandbytes does, and
 // quantizes the scales.
 func (u bnb4bit) settle(groups []params, short bool) {
 	if short {
-		groups[len(groups)-1].inverse = 0
+		groups[len(groups)-1].Step = 0
 	}
 	if !u.double {
 		return
 	}
 	sum := 0.0
 	for i := range groups {
-		sum += float64(groups[i].scale)
+		sum += float64(groups[i].Scale)
 	}
 	mean := float32(sum / float64(len(groups)))
 	const run = 256
@@ -135,15 +97,15 @@ func (u bnb4bit) settle(groups []params, short bool) {
 		part := groups[first:min(first+run, len(groups))]
 		largest := float32(0)
 		for i := range part {
-			part[i].scale -= mean
-			largest = max(largest, part[i].scale, -part[i].scale)
+			part[i].Scale -= mean
+			largest = max(largest, part[i].Scale, -part[i].Scale)
 		}
 		for i := range part {
 			code := float32(0)
 			if largest > 0 {
-				code = dynamicValues[nearest(dynamicValues, part[i].scale/largest)]
+				code = dynamicValues[nearest(dynamicValues, part[i].Scale/largest)]
 			}
-			part[i].scale = float32(code*largest) + mean
+			part[i].Scale = float32(code*largest) + mean
 		}
 	}
 }
@@ -191,11 +153,12 @@ type bnbDynamic8 struct{}
 
 func (bnbDynamic8) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	amax := r.AbsMax()
-	return params{scale: amax, inverse: 1 / max(amax, 1e-38)}, nil
+	return params{Scale: amax, Step: 1 / max(amax, 1e-38)}, nil
 }
 
-func (bnbDynamic8) apply(dst, src []float32, p params, _ arithmetic) {
+func (bnbDynamic8) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
 	for i, x := range src {
-		dst[i] = dynamicValues[nearest(dynamicValues, x*p.inverse)] * p.scale
+		p := &groups[i/size]
+		dst[i] = dynamicValues[nearest(dynamicValues, x*p.Step)] * p.Scale
 	}
 }

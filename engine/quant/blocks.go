@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // A rule is how a tool quantizes one group of weights that share parameters. Rules are
@@ -14,8 +15,9 @@ type rule interface {
 	// with the parameter global. Where a tool's parameters are not finite, they are of no
 	// use: then fit returns an error.
 	fit(r Range, global float32, a arithmetic) (params, error)
-	// apply writes what becomes of the weights src of a group to dst, in float32.
-	apply(dst, src []float32, p params, a arithmetic)
+	// apply writes what becomes of the weights src of consecutive groups of size weights, of
+	// which the last may have fewer, to dst, in float32.
+	apply(dst, src []float32, size int, groups []params, a arithmetic)
 }
 
 // A searching rule asks for the weights of a group, and not for their range only.
@@ -44,9 +46,8 @@ type sizing interface {
 	groups(cols int) Granularity
 }
 
-// params are the parameters of a group: most rules have a scale, and some an offset.
-// A group whose parameters are zero is all zeros.
-type params struct{ scale, offset, inverse float32 }
+// params are the parameters of a group, as the loops take them.
+type params = kernel.Group
 
 // A remainder says what a tool does with the weights at the end of a row where groups do
 // not divide it.
@@ -196,7 +197,7 @@ func (q *blockQuantizer) PredictedSNR(float64) float64 {
 	if !ok {
 		return math.NaN()
 	}
-	spacing := math.Ldexp(1, -r.format.mantissa)
+	spacing := math.Ldexp(1, -r.format.Mantissa)
 	return -10 * math.Log10(spacing*spacing/12*3/(8*math.Ln2))
 }
 
@@ -204,34 +205,36 @@ func (q *blockQuantizer) Rounding() float64 {
 	return max(q.out.Rounding(), checkpoint.DType(q.scheme.in).Rounding())
 }
 
-// each calls f for the parts of a piece that lie in one group each, and the group's index.
-func (q *blockQuantizer) each(p Piece, f func(group, at, n int)) {
+// each calls f for the parts of a piece that lie in consecutive groups of a row: n weights
+// from at on, in groups of size weights from that of the index group on. The last of a part may
+// have fewer, and so may the first, which then is the only one.
+func (q *blockQuantizer) each(p Piece, f func(group, size, at, n int)) {
 	g := q.scheme.granularity
 	p.EachRow(func(row, col, at, n int) {
-		if g.Run != 0 {
-			flat := row*q.cols + col
-			for end := at + n; at < end; {
-				m := min(g.Run-flat%g.Run, end-at)
-				f(flat/g.Run, at, m)
-				flat, at = flat+m, at+m
-			}
-			return
-		}
-		base := 0
-		if g.Rows != 0 {
+		base, size := 0, g.Cols
+		switch {
+		case g.Run != 0:
+			size, col = g.Run, row*q.cols+col
+		case g.Rows != 0:
 			base = row / g.Rows * q.across
 		}
-		if g.Cols == 0 {
-			f(base, at, n)
+		if size == 0 {
+			f(base, n, at, n)
 			return
 		}
-		for end := at + n; at < end; {
-			m := min(g.Cols-col%g.Cols, end-at)
-			f(base+col/g.Cols, at, m)
-			col, at = col+m, at+m
+		if begun := col % size; begun != 0 {
+			m := min(size-begun, n)
+			f(base+col/size, m, at, m)
+			col, at, n = col+m, at+m, n-m
+		}
+		if n > 0 {
+			f(base+col/size, size, at, n)
 		}
 	})
 }
+
+// batch is how many groups are taken at once.
+const batch = 256
 
 // fit finds the parameters of all groups.
 func (q *blockQuantizer) fit(w Weights, rows int) error {
@@ -240,50 +243,51 @@ func (q *blockQuantizer) fit(w Weights, rows int) error {
 	if g.Cols != 0 {
 		q.across = (q.cols + g.Cols - 1) / g.Cols
 	}
-	ranges := make([]Range, g.count(rows, q.cols))
+	ranges := make([]kernel.Extent, g.count(rows, q.cols))
 	seen := make([]bool, len(ranges))
+	part := make([]kernel.Extent, len(ranges))
 	w.Each(g.Align(), func(p Piece) {
-		q.each(p, func(group, at, n int) {
-			r := rangeOf(p.W[at : at+n])
-			if seen[group] {
-				r = r.Union(ranges[group])
+		q.each(p, func(group, size, at, n int) {
+			found := part[:(n+size-1)/size]
+			kernel.GroupRanges(found, p.W[at:at+n], size)
+			for i, r := range found {
+				if seen[group+i] {
+					r.Min, r.Max = min(r.Min, ranges[group+i].Min), max(r.Max, ranges[group+i].Max)
+				}
+				ranges[group+i], seen[group+i] = r, true
 			}
-			ranges[group], seen[group] = r, true
 		})
 	})
 	q.groups = make([]params, len(ranges))
 	for i, r := range ranges {
 		var err error
-		if q.groups[i], err = q.scheme.rule.fit(r, q.global, q.scheme.in); err != nil {
+		if q.groups[i], err = q.scheme.rule.fit(Range{Min: r.Min, Max: r.Max}, q.global, q.scheme.in); err != nil {
 			return err
 		}
 	}
 	if u, ok := q.scheme.rule.(settling); ok {
 		u.settle(q.groups, g.Run != 0 && rows*q.cols%g.Run != 0)
 	}
-	return q.finite(ranges)
+	return q.finite(ranges, q.groups)
 }
 
 // finite checks that no group has dequantized weights that are not finite: those are
 // largest at the ends of its range.
-func (q *blockQuantizer) finite(ranges []Range) error {
-	for i, r := range ranges {
-		if err := q.ends(r, q.groups[i]); err != nil {
-			return err
+func (q *blockQuantizer) finite(ranges []kernel.Extent, groups []params) error {
+	var ends, dst [2 * batch]float32
+	for len(ranges) > 0 {
+		n := min(batch, len(ranges))
+		for i, r := range ranges[:n] {
+			ends[2*i], ends[2*i+1] = r.Min, r.Max
 		}
-	}
-	return nil
-}
-
-// ends checks what becomes of the ends of a range.
-func (q *blockQuantizer) ends(r Range, p params) error {
-	ends, dst := [2]float32{r.Min, r.Max}, [2]float32{}
-	q.scheme.rule.apply(dst[:], ends[:], p, q.scheme.in)
-	q.out.Round(dst[:])
-	for i, v := range dst {
-		if !isFinite(v) {
-			return fmt.Errorf("weight %g, dequantized at %s: %w", ends[i], q.scheme.Name(), ErrOverflow)
+		q.scheme.rule.apply(dst[:2*n], ends[:2*n], 2, groups[:n], q.scheme.in)
+		q.out.Round(dst[:2*n])
+		for i, v := range dst[:2*n] {
+			if !isFinite(v) {
+				return fmt.Errorf("weight %g, dequantized at %s: %w", ends[i], q.scheme.Name(), ErrOverflow)
+			}
 		}
+		ranges, groups = ranges[n:], groups[n:]
 	}
 	return nil
 }
@@ -296,58 +300,61 @@ const overflows = 1 << 10
 func (q *blockQuantizer) check(w Weights) error {
 	var first error
 	w.Each(q.scheme.granularity.Align(), func(p Piece) {
-		if first != nil {
-			return
-		}
-		q.each(p, func(_, at, n int) {
+		q.each(p, func(_, size, at, n int) {
 			if first == nil {
-				src := p.W[at : at+n]
-				r := rangeOf(src)
-				of, err := q.params(src, r)
-				if err == nil {
-					err = q.ends(r, of)
-				}
-				first = err
+				first = q.batches(p.W[at:at+n], size, func(_ int, _ []float32, ranges []kernel.Extent, groups []params) error {
+					return q.finite(ranges, groups)
+				})
 			}
 		})
 	})
 	return first
 }
 
-// params finds the parameters of one group, whose range is r.
-func (q *blockQuantizer) params(src []float32, r Range) (params, error) {
-	if s, ok := q.scheme.rule.(searching); ok {
-		return s.search(src, r, q.global, q.scheme.in)
+// batches finds the parameters of the local groups of src, of size weights each, and calls f for
+// some groups at a time: the weights from at on.
+func (q *blockQuantizer) batches(src []float32, size int, f func(at int, src []float32, ranges []kernel.Extent, groups []params) error) error {
+	count := (len(src) + size - 1) / size
+	ranges, groups := make([]kernel.Extent, min(batch, count)), make([]params, min(batch, count))
+	search, searches := q.scheme.rule.(searching)
+	for at := 0; at < len(src); {
+		part := src[at:min(at+batch*size, len(src))]
+		n := (len(part) + size - 1) / size
+		kernel.GroupRanges(ranges[:n], part, size)
+		for i, e := range ranges[:n] {
+			var err error
+			r := Range{Min: e.Min, Max: e.Max}
+			if searches {
+				groups[i], err = search.search(part[i*size:min((i+1)*size, len(part))], r, q.global, q.scheme.in)
+			} else {
+				groups[i], err = q.scheme.rule.fit(r, q.global, q.scheme.in)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := f(at, part, ranges[:n], groups[:n]); err != nil {
+			return err
+		}
+		at += len(part)
 	}
-	return q.scheme.rule.fit(r, q.global, q.scheme.in)
+	return nil
 }
 
 func (q *blockQuantizer) Dequantize(dst []float32, p Piece) {
 	dst = dst[:len(p.W)]
-	local, a := q.groups == nil, q.scheme.in
-	q.each(p, func(group, at, n int) {
-		src := p.W[at : at+n]
-		var of params
-		if local {
-			of, _ = q.params(src, rangeOf(src)) // checked by Fit
-		} else {
-			of = q.groups[group]
+	apply, a := q.scheme.rule.apply, q.scheme.in
+	q.each(p, func(group, size, at, n int) {
+		d, s := dst[at:at+n], p.W[at:at+n]
+		if q.groups != nil {
+			apply(d, s, size, q.groups[group:group+(n+size-1)/size], a)
+			return
 		}
-		q.scheme.rule.apply(dst[at:at+n], src, of, a)
+		// Fit has seen that there is no error.
+		_ = q.batches(s, size, func(at int, src []float32, _ []kernel.Extent, groups []params) error {
+			apply(d[at:at+len(src)], src, size, groups, a)
+			return nil
+		})
 	})
 	q.out.Round(dst)
-}
-
-// rangeOf returns the range of the weights of a group, which are finite.
-func rangeOf(x []float32) Range {
-	r := Range{Min: x[0], Max: x[0]}
-	for _, v := range x[1:] {
-		if v < r.Min {
-			r.Min = v
-		}
-		if v > r.Max {
-			r.Max = v
-		}
-	}
-	return r
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 // hqq is Half-Quadratic Quantization as the library of its authors computes it on a CPU:
@@ -111,8 +112,9 @@ func (q *hqqQuantizer) max() float32 { return top(q.scheme.bits) }
 // start sets scales and zero points to those of the ranges.
 func (q *hqqQuantizer) start(x []float32) {
 	q.scale, q.zero = make([]float32, q.count), make([]float32, q.count)
-	for g := range q.count {
-		r := rangeOf(x[g*q.group:][:q.group])
+	ranges := make([]kernel.Extent, q.count)
+	kernel.GroupRanges(ranges, x, q.group)
+	for g, r := range ranges {
 		s := float32(1)
 		if d := r.Max - r.Min; abs(d) > 1e-4 {
 			s = arithmetic(0).over(q.max(), d)
@@ -171,8 +173,8 @@ func (q *hqqQuantizer) store() error {
 	a := arithmetic(q.scheme.compute)
 	q.stored = make([]params, q.count)
 	for g := range q.stored {
-		p := params{scale: a.round(1 / q.scale[g]), offset: a.round(q.zero[g])}
-		if !isFinite(p.scale) || !isFinite(p.offset) {
+		p := params{Scale: a.round(1 / q.scale[g]), Zero: a.round(q.zero[g])}
+		if !isFinite(p.Scale) || !isFinite(p.Zero) {
 			return overflowf("scale %g and zero point %g", 1/q.scale[g], q.zero[g])
 		}
 		q.stored[g] = p
@@ -192,7 +194,7 @@ func (q *hqqQuantizer) Dequantize(dst []float32, p Piece) {
 		for j, x := range p.W[at : at+n] {
 			g, _ := q.place(row*q.cols + col + j)
 			code := clamp(roundEven(float32(x*q.scale[g])+q.zero[g]), 0, q.max())
-			dst[at+j] = a.round(a.round(code-q.stored[g].offset) * q.stored[g].scale)
+			dst[at+j] = a.round(a.round(code-q.stored[g].Zero) * q.stored[g].Scale)
 		}
 	})
 	q.out.Round(dst[:len(p.W)])

@@ -1,9 +1,14 @@
 package quant
 
-import "math"
+import (
+	"math"
+
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
+)
 
 // The rules of this file round to integers. a.round marks where a tool rounds to the type it
-// computes in; where it stands around nothing, the tool computes in float32.
+// computes in; where it stands around nothing, the tool computes in float32. What becomes of
+// the weights is said by the rules of the loops, kernel.Affine and kernel.Shifted.
 
 // plainInt is the textbook's rule with a scale in float16: symmetric, to ±(2^(b-1)-1), or
 // asymmetric, with an integer zero point, so that zero stays zero.
@@ -14,47 +19,38 @@ type plainInt struct {
 
 func (u plainInt) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	if !u.asymmetric {
-		return f16Scale(r.AbsMax()/top(u.bits-1), 0)
+		return f16Scale(r.AbsMax() / top(u.bits-1))
 	}
 	low, high := min(r.Min, 0), max(r.Max, 0)
-	p, err := f16Scale((high-low)/top(u.bits), 0)
-	if p.scale != 0 {
-		p.offset = clamp(roundEven(-low/p.scale), 0, top(u.bits))
+	p, err := f16Scale((high - low) / top(u.bits))
+	if p.Scale != 0 {
+		p.Zero = clamp(roundEven(-low/p.Scale), 0, top(u.bits))
 	}
 	return p, err
 }
 
-func (u plainInt) apply(dst, src []float32, p params, _ arithmetic) {
-	low, high := -top(u.bits-1), top(u.bits-1)
+func (u plainInt) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	rule := kernel.Affine{Low: -top(u.bits - 1), High: top(u.bits - 1)}
 	if u.asymmetric {
-		low, high = 0, top(u.bits)
+		rule.Low, rule.High = 0, top(u.bits)
 	}
-	affine(dst, src, p, low, high)
+	kernel.QuantizeAffine(dst, src, size, groups, rule)
 }
 
 // top is the largest integer of so many bits.
 func top(bits int) float32 { return float32(int(1)<<bits - 1) }
 
 // f16Scale returns parameters with a scale in float16.
-func f16Scale(scale, offset float32) (params, error) {
+func f16Scale(scale float32) (params, error) {
 	s := roundF16(scale)
 	if !isFinite(s) {
 		return params{}, overflowf("the scale %g is beyond float16", scale)
 	}
-	return params{scale: s, offset: offset}, nil
+	return divided(s), nil
 }
 
-// affine is x' = (clamp(round(x/s) + z) - z) * s in float32; zeros if the scale is 0.
-func affine(dst, src []float32, p params, low, high float32) {
-	if p.scale == 0 {
-		clear(dst)
-		return
-	}
-	for i, x := range src {
-		q := clamp(roundEven(x/p.scale)+p.offset, low, high)
-		dst[i] = (q - p.offset) * p.scale
-	}
-}
+// divided returns parameters with a scale by which weights are divided and codes multiplied.
+func divided(scale float32) params { return params{Scale: scale, Step: scale} }
 
 // gptqInt is AutoGPTQ's round to nearest, which is what GPTQ does without data. Scales are
 // stored in float16.
@@ -86,23 +82,23 @@ func (u gptqInt) ends(r Range) (low, high float32) {
 
 // at returns the parameters of a range.
 func (u gptqInt) at(low, high float32) (params, error) {
-	p := params{scale: (high - low) / top(u.bits)}
+	p := divided((high - low) / top(u.bits))
 	if u.asymmetric {
-		p.offset = roundEven(-low / p.scale)
+		p.Zero = roundEven(-low / p.Scale)
 	} else {
-		p.offset = (top(u.bits) + 1) / 2
+		p.Zero = (top(u.bits) + 1) / 2
 	}
-	if !isFinite(p.scale) {
+	if !isFinite(p.Scale) {
 		return params{}, overflowf("the range %g to %g", low, high)
 	}
-	if p.scale == 0 || !isFinite(p.offset) {
+	if p.Scale == 0 || !isFinite(p.Zero) {
 		return params{}, nil
 	}
 	return p, nil
 }
 
-func (u gptqInt) apply(dst, src []float32, p params, _ arithmetic) {
-	affine(dst, src, p, 0, top(u.bits))
+func (u gptqInt) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{High: top(u.bits)})
 }
 
 func (u gptqInt) search(src []float32, r Range, _ float32, _ arithmetic) (params, error) {
@@ -120,7 +116,7 @@ func (u gptqInt) search(src []float32, r Range, _ float32, _ arithmetic) (params
 		if err != nil {
 			return params{}, err
 		}
-		u.apply(dst, src, at, arithmetic(0))
+		u.apply(dst, src, len(src), []params{at}, arithmetic(0))
 		sum := float32(0)
 		for j, x := range src {
 			sum += float32(math.Pow(math.Abs(float64(dst[j]-x)), 2.4))
@@ -140,27 +136,19 @@ type awqInt struct {
 
 func (u awqInt) fit(r Range, _ float32, a arithmetic) (params, error) {
 	if u.symmetric {
-		return params{scale: a.round(max(r.AbsMax(), a.round(1e-5)) / top(u.bits-1))}, nil
+		return divided(a.round(max(r.AbsMax(), a.round(1e-5)) / top(u.bits-1))), nil
 	}
-	s := a.round(max(a.round(r.Max-r.Min), a.round(1e-5)) / top(u.bits))
-	z := clamp(-roundEven(a.round(r.Min/s)), 0, top(u.bits))
-	return params{scale: s, offset: z}, nil
+	p := divided(a.round(max(a.round(r.Max-r.Min), a.round(1e-5)) / top(u.bits)))
+	p.Zero = clamp(-roundEven(a.round(r.Min/p.Scale)), 0, top(u.bits))
+	return p, nil
 }
 
-func (u awqInt) apply(dst, src []float32, p params, a arithmetic) {
-	low, high := float32(0), top(u.bits)
+func (u awqInt) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	rule := kernel.Affine{High: top(u.bits), Round: a.kernel()}
 	if u.symmetric {
-		low, high = -top(u.bits-1)-1, top(u.bits-1)
+		rule.Low, rule.High = -top(u.bits-1)-1, top(u.bits-1)
 	}
-	for i, x := range src {
-		dst[i] = x / p.scale
-	}
-	a.all(dst)
-	for i, x := range dst {
-		q := clamp(roundEven(x)+p.offset, low, high)
-		dst[i] = (q - p.offset) * p.scale
-	}
-	a.all(dst)
+	kernel.QuantizeAffine(dst, src, size, groups, rule)
 }
 
 // ctInt is the rule of the integer presets of compressed-tensors.
@@ -176,7 +164,7 @@ func (u ctInt) fit(r Range, _ float32, a arithmetic) (params, error) {
 		if s == 0 {
 			s = a.epsilon()
 		}
-		return params{scale: s}, nil
+		return divided(s), nil
 	}
 	s := a.round(a.round(high-low) / top(u.bits))
 	if s == 0 {
@@ -184,47 +172,23 @@ func (u ctInt) fit(r Range, _ float32, a arithmetic) (params, error) {
 	}
 	qmin, qmax := -top(u.bits-1)-1, top(u.bits-1)
 	z := roundEven(clamp(a.round(qmin-a.round(low/s)), qmin, qmax))
-	return params{scale: s, offset: z}, nil
+	return params{Scale: s, Step: s, Zero: z}, nil
 }
 
-func (u ctInt) apply(dst, src []float32, p params, a arithmetic) {
-	qmin, qmax := -top(u.bits-1)-1, top(u.bits-1)
-	for i, x := range src {
-		dst[i] = x / p.scale
-	}
-	a.all(dst)
-	if u.asymmetric {
-		for i := range dst {
-			dst[i] += p.offset
-		}
-		a.all(dst)
-	}
-	for i, x := range dst {
-		dst[i] = (roundEven(clamp(x, qmin, qmax)) - p.offset) * p.scale
-	}
-	a.all(dst)
+func (u ctInt) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	kernel.QuantizeAffine(dst, src, size, groups,
+		kernel.Affine{Low: -top(u.bits-1) - 1, High: top(u.bits - 1), Round: a.kernel(), ZeroFirst: u.asymmetric})
 }
 
 // quantoInt8 is optimum-quanto's qint8.
 type quantoInt8 struct{}
 
 func (quantoInt8) fit(r Range, _ float32, a arithmetic) (params, error) {
-	return params{scale: a.round(r.AbsMax() / 127)}, nil
+	return divided(a.round(r.AbsMax() / 127)), nil
 }
 
-func (quantoInt8) apply(dst, src []float32, p params, a arithmetic) {
-	if p.scale == 0 {
-		clear(dst)
-		return
-	}
-	for i, x := range src {
-		dst[i] = x / p.scale
-	}
-	a.all(dst)
-	for i, x := range dst {
-		dst[i] = clamp(roundEven(x), -128, 127) * p.scale
-	}
-	a.all(dst)
+func (quantoInt8) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{Low: -128, High: 127, Round: a.kernel()})
 }
 
 // quantoInt is optimum-quanto's qint4 and qint2: asymmetric with a shift that is no integer.
@@ -247,26 +211,14 @@ func (quantoInt) groups(cols int) Granularity {
 }
 
 func (u quantoInt) fit(r Range, _ float32, a arithmetic) (params, error) {
-	return params{scale: a.round(a.round(r.Max-r.Min) / top(u.bits)), offset: -r.Min}, nil
+	p := divided(a.round(a.round(r.Max-r.Min) / top(u.bits)))
+	if p.Step == 0 {
+		p.Step = 1
+	}
+	p.Zero, p.Bias = r.Min, r.Min
+	return p, nil
 }
 
-func (u quantoInt) apply(dst, src []float32, p params, a arithmetic) {
-	for i, x := range src {
-		dst[i] = x + p.offset
-	}
-	a.all(dst)
-	if p.scale != 0 {
-		for i := range dst {
-			dst[i] /= p.scale
-		}
-	}
-	a.all(dst)
-	for i, x := range dst {
-		dst[i] = p.scale * clamp(roundEven(x), 0, top(u.bits))
-	}
-	a.all(dst)
-	for i := range dst {
-		dst[i] -= p.offset
-	}
-	a.all(dst)
+func (u quantoInt) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	kernel.QuantizeShifted(dst, src, size, groups, kernel.Shifted{High: top(u.bits), CodeType: a.kernel(), Round: a.kernel()})
 }

@@ -1,50 +1,26 @@
 package quant
 
-import "math"
+import (
+	"math"
+
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
+)
 
 // mxRule is a rule of the OCP Microscaling formats: a power of two for each group, and
 // elements in a format of few bits.
 type mxRule struct {
-	element mxElement
+	element kernel.Minifloat
 	scale   mxScale
-	ties    ties
+	ties    kernel.Ties
 	// width is the number of bits of the mantissa that "even" rounds the largest magnitude
 	// to, where a tool does not take those of the element; -1 takes those.
 	width int
 }
 
-// An mxElement is the format of the elements: a minifloat, or integers.
-type mxElement struct {
-	minifloat
-	bits int // of an integer element; 0 for a minifloat
-}
-
-// exponent of the largest power of two that the format has.
-func (e mxElement) emax() int {
-	if e.bits != 0 {
-		return 0
-	}
-	return math.Ilogb(float64(e.max))
-}
-
-func (e mxElement) round(x float32, t ties) float32 {
-	if e.bits == 0 {
-		return e.minifloat.round(x, t)
-	}
-	unit := float32(int(1) << (e.bits - 2))
-	n := min(t.integer(abs(x)*unit), top(e.bits-1)) / unit
-	if x < 0 {
-		return -n
-	}
-	return n
-}
-
-// largest is the largest element.
-func (e mxElement) largest() float32 {
-	if e.bits == 0 {
-		return e.max
-	}
-	return top(e.bits-1) / float32(math.Ldexp(1, e.bits-2))
+// mxInteger is the format of integer elements of so many bits, of which one is the sign and one
+// stands before the point.
+func mxInteger(bits int) kernel.Minifloat {
+	return kernel.Minifloat{Mantissa: bits - 1, Exponent: 1, Max: top(bits-1) / float32(int(1)<<(bits-2))}
 }
 
 // mxScale is how the power of two is found, the one thing in which tools disagree.
@@ -64,37 +40,31 @@ func (u mxRule) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	if amax == 0 {
 		return params{}, nil
 	}
-	e := 0
+	e, emax := 0, math.Ilogb(float64(u.element.Max)) // the exponent of the largest power of two
 	switch u.scale {
 	case mxFloor:
-		e = math.Ilogb(float64(amax)) - u.element.emax()
+		e = math.Ilogb(float64(amax)) - emax
 	case mxLog2:
-		e = int(math.Floor(float64(float32(math.Log2(float64(amax)))))) - u.element.emax()
+		e = int(math.Floor(float64(float32(math.Log2(float64(amax)))))) - emax
 	case mxEven:
-		width := u.element.mantissa
+		width := u.element.Mantissa
 		if u.width >= 0 {
 			width = u.width
 		}
 		b := math.Float32bits(amax) + 1<<(23-width-1)
-		e = int(b>>23) - 127 - u.element.emax()
+		e = int(b>>23) - 127 - emax
 	case mxRCeil:
-		e = exponentAbove(amax / u.element.largest())
+		e = exponentAbove(amax / u.element.Max)
 	case mxCeil:
-		e = exponentAbove(amax) - u.element.emax()
+		e = exponentAbove(amax) - emax
 	case mxNearest:
-		e = int(math.Round(float64(float32(math.Log2(float64(amax / u.element.largest()))))))
+		e = int(math.Round(float64(float32(math.Log2(float64(amax / u.element.Max))))))
 	}
-	return params{scale: power(e)}, nil
+	return divided(power(e)), nil
 }
 
-func (u mxRule) apply(dst, src []float32, p params, _ arithmetic) {
-	if p.scale == 0 {
-		clear(dst)
-		return
-	}
-	for i, x := range src {
-		dst[i] = u.element.round(x/p.scale, u.ties) * p.scale
-	}
+func (u mxRule) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	kernel.QuantizeMini(dst, src, size, groups, kernel.Mini{Format: u.element, Ties: u.ties})
 }
 
 // nvfp4 is a rule of NVFP4: E2M1 elements, a scale in E4M3 for each 16, and a float32 scale
@@ -131,39 +101,28 @@ func (u nvfp4) fit(r Range, g float32, a arithmetic) (params, error) {
 	case g == 0:
 		return params{}, nil
 	case u.tool == nvfp4ModelOpt:
-		s := e4m3.round(amax/float32(6*g), tiesEven)
+		s := e4m3.Round(amax/float32(6*g), kernel.TiesEven)
 		if s == 0 {
 			s = 1
 		}
-		return params{scale: s * g}, nil
+		return divided(s * g), nil
 	case u.tool == nvfp4Torchao:
-		s := e4m3.round(clamp(float32(amax/6)/g, 0x1p-6, 448), tiesEven)
-		return params{scale: s * g, inverse: float32(1/g) / s}, nil
+		s := e4m3.Round(clamp(float32(amax/6)/g, 0x1p-6, 448), kernel.TiesEven)
+		return params{Scale: s * g, Step: float32(1/g) / s}, nil
 	case u.tool == nvfp4CT:
-		s := e4m3.round(g*a.round(amax/6), tiesEven)
+		s := e4m3.Round(g*a.round(amax/6), kernel.TiesEven)
 		if s == 0 {
 			s = 0.125
 		}
-		return params{scale: s / g}, nil
+		return divided(s / g), nil
 	}
 	s := amax / 6
 	if u.tool == nvfp4Single {
 		s = clamp(s, 0x1p-6, 448)
 	}
-	return params{scale: e4m3.round(s, tiesEven)}, nil
+	return divided(e4m3.Round(s, kernel.TiesEven)), nil
 }
 
-func (u nvfp4) apply(dst, src []float32, p params, _ arithmetic) {
-	if p.scale == 0 {
-		clear(dst)
-		return
-	}
-	for i, x := range src {
-		if u.tool == nvfp4Torchao {
-			x *= p.inverse
-		} else {
-			x /= p.scale
-		}
-		dst[i] = e2m1.round(x, tiesEven) * p.scale
-	}
+func (u nvfp4) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	kernel.QuantizeMini(dst, src, size, groups, kernel.Mini{Format: e2m1, Multiply: u.tool == nvfp4Torchao})
 }

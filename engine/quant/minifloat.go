@@ -1,82 +1,22 @@
 package quant
 
-import "math"
+import (
+	"math"
 
-// A minifloat is a floating-point format of at most eight bits, of which only the finite
-// values are used: what is larger becomes the largest.
-type minifloat struct {
-	mantissa int     // bits of it
-	exponent int     // of the smallest normal number
-	max      float32 // the largest number
-}
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
+)
 
 var (
-	e4m3 = minifloat{3, -6, 448}
-	e5m2 = minifloat{2, -14, 57344}
-	e2m3 = minifloat{3, 0, 7.5}
-	e3m2 = minifloat{2, -2, 28}
-	e2m1 = minifloat{1, 0, 6}
+	e4m3 = kernel.Minifloat{Mantissa: 3, Exponent: -6, Max: 448}
+	e5m2 = kernel.Minifloat{Mantissa: 2, Exponent: -14, Max: 57344}
+	e2m3 = kernel.Minifloat{Mantissa: 3, Exponent: 0, Max: 7.5}
+	e3m2 = kernel.Minifloat{Mantissa: 2, Exponent: -2, Max: 28}
+	e2m1 = kernel.Minifloat{Mantissa: 1, Exponent: 0, Max: 6}
 )
-
-// ties says what becomes of a number that lies in the middle of two.
-type ties int
-
-const (
-	tiesEven ties = iota // the even one
-	tiesAway             // the larger magnitude
-	tiesLow              // the smaller magnitude
-)
-
-// round returns x rounded to the format.
-func (f minifloat) round(x float32, t ties) float32 {
-	const sign = 1 << 31
-	b := math.Float32bits(x)
-	mag := b &^ sign
-	shift := 23 - f.mantissa
-	if mag < uint32(f.exponent+127)<<23 {
-		// Below the normal numbers the values are the multiples of one number.
-		v := math.Float32frombits(mag)
-		if t == tiesEven {
-			magic := math.Float32frombits(uint32(f.exponent-f.mantissa+127+23) << 23)
-			v = float32(v+magic) - magic
-		} else {
-			quantum := math.Float32frombits(uint32(f.exponent-f.mantissa+127) << 23)
-			v = t.integer(v/quantum) * quantum
-		}
-		return math.Float32frombits(b&sign | math.Float32bits(v))
-	}
-	half := uint32(1) << (shift - 1)
-	switch t {
-	case tiesEven:
-		mag += half - 1 + mag>>shift&1
-	case tiesAway:
-		mag += half
-	case tiesLow:
-		mag += half - 1
-	}
-	mag = mag >> shift << shift
-	if v := math.Float32frombits(mag); v < f.max {
-		return math.Float32frombits(b&sign | mag)
-	}
-	return math.Float32frombits(b&sign | math.Float32bits(f.max))
-}
-
-// integer returns x, which is not negative, rounded to an integer.
-func (t ties) integer(x float32) float32 {
-	if t == tiesEven {
-		return roundEven(x)
-	}
-	n := float32(math.Floor(float64(x)))
-	switch d := x - n; {
-	case d > 0.5, d == 0.5 && t == tiesAway:
-		return n + 1
-	}
-	return n
-}
 
 // fp8Rule is a cast to a format of eight bits behind a division by a scale.
 type fp8Rule struct {
-	format minifloat
+	format kernel.Minifloat
 	tool   fp8Tool
 }
 
@@ -100,46 +40,30 @@ func (u fp8Rule) fit(r Range, _ float32, a arithmetic) (params, error) {
 	}
 	switch u.tool {
 	case fp8Direct:
-		return params{scale: 1}, nil
+		return divided(1), nil
 	case fp8UE8M0:
-		return params{scale: power(exponentAbove(amax / u.format.max))}, nil
+		return divided(power(exponentAbove(amax / u.format.Max))), nil
 	case fp8Transformers:
-		inverse := a.over(u.format.max, amax)
-		return params{scale: 1 / inverse, inverse: inverse}, nil
+		inverse := a.over(u.format.Max, amax)
+		return params{Scale: 1 / inverse, Step: inverse}, nil
 	case fp8Torchao, fp8Quanto:
-		return params{scale: a.round(amax / u.format.max)}, nil
+		return divided(a.round(amax / u.format.Max)), nil
 	case fp8CT:
-		s := a.round(amax / u.format.max)
+		s := a.round(amax / u.format.Max)
 		if s == 0 {
 			s = a.epsilon()
 		}
-		return params{scale: s}, nil
+		return divided(s), nil
 	}
-	return params{scale: amax / u.format.max}, nil
+	return divided(amax / u.format.Max), nil
 }
 
-func (u fp8Rule) apply(dst, src []float32, p params, a arithmetic) {
-	if p.scale == 0 {
-		clear(dst)
-		return
+func (u fp8Rule) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	rule := kernel.Mini{Format: u.format, Multiply: u.tool == fp8Transformers}
+	if u.tool == fp8Quanto || u.tool == fp8CT {
+		rule.Round = a.kernel()
 	}
-	narrow := u.tool == fp8Quanto || u.tool == fp8CT
-	for i, x := range src {
-		if u.tool == fp8Transformers {
-			dst[i] = x * p.inverse
-		} else {
-			dst[i] = x / p.scale
-		}
-	}
-	if narrow {
-		a.all(dst)
-	}
-	for i, x := range dst {
-		dst[i] = u.format.round(x, tiesEven) * p.scale
-	}
-	if narrow {
-		a.all(dst)
-	}
+	kernel.QuantizeMini(dst, src, size, groups, rule)
 }
 
 // exponentAbove returns the exponent of the smallest power of two that is not below x, which

@@ -1,5 +1,7 @@
 package quant
 
+import "github.com/wwq-fast/wwq-fast/internal/kernel"
+
 // mlxAffine is the affine rule of MLX. Scale and bias are stored in the type of the weights
 // once the codes are chosen.
 type mlxAffine struct {
@@ -21,11 +23,12 @@ func (u mlxAffine) fit(r Range, _ float32, a arithmetic) (params, error) {
 	if !side {
 		s, edge = -s, high
 	}
-	p := params{scale: s}
 	if q := u.round(edge / s); q != 0 {
-		p = params{scale: edge / q, offset: edge}
+		s = edge / q
+	} else {
+		edge = 0
 	}
-	return p, nil
+	return params{Scale: a.round(s), Step: s, Zero: edge, Bias: a.round(edge)}, nil
 }
 
 func (u mlxAffine) round(x float32) float32 {
@@ -35,15 +38,6 @@ func (u mlxAffine) round(x float32) float32 {
 	return roundEven(x)
 }
 
-func (u mlxAffine) apply(dst, src []float32, p params, a arithmetic) {
-	scale, bias := a.round(p.scale), a.round(p.offset)
-	for i, x := range src {
-		q := clamp(u.round((x-p.offset)/p.scale), 0, top(u.bits))
-		dst[i] = q * scale
-	}
-	a.all(dst)
-	for i := range dst {
-		dst[i] += bias
-	}
-	a.all(dst)
+func (u mlxAffine) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	kernel.QuantizeShifted(dst, src, size, groups, kernel.Shifted{High: top(u.bits), Round: a.kernel(), Away: u.metal})
 }

@@ -3,8 +3,10 @@ package quant
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
 
 var (
@@ -177,9 +179,9 @@ var registry = []entry{
 			b := blocks{name: m.name, granularity: grouped(32), remainder: refused, upcasts: true, output: checkpoint.F32, code: 4, parameters: 8}
 			switch m.groups[1] {
 			case "mxfp4":
-				b.rule = mxRule{mxElement{minifloat: e2m1}, mxNearest, tiesEven, -1}
+				b.rule = mxRule{e2m1, mxNearest, kernel.TiesEven, -1}
 			case "mxfp8":
-				b.rule, b.code = mxRule{mxElement{minifloat: e4m3}, mxNearest, tiesEven, -1}, 8
+				b.rule, b.code = mxRule{e4m3, mxNearest, kernel.TiesEven, -1}, 8
 			case "nvfp4":
 				b.rule, b.granularity = nvfp4{nvfp4MLX}, grouped(16)
 			}
@@ -365,29 +367,29 @@ func makeCT(m *match) (Recipe, error) {
 	case "nvfp4":
 		b.rule, b.granularity, b.code, b.parameters, b.whole = nvfp4{nvfp4CT}, grouped(16), 4, 8, 32
 	case "mxfp4":
-		b.rule, b.granularity, b.code, b.parameters = mxRule{mxElement{minifloat: e2m1}, mxEven, tiesEven, 1}, grouped(32), 4, 8
+		b.rule, b.granularity, b.code, b.parameters = mxRule{e2m1, mxEven, kernel.TiesEven, 1}, grouped(32), 4, 8
 	case "mxfp8":
-		b.rule, b.granularity, b.parameters = mxRule{mxElement{minifloat: e4m3}, mxEven, tiesEven, 1}, grouped(32), 8
+		b.rule, b.granularity, b.parameters = mxRule{e4m3, mxEven, kernel.TiesEven, 1}, grouped(32), 8
 	}
 	return single{b}, nil
 }
 
 func makeMX(m *match) (Recipe, error) {
-	elements := map[string]mxElement{
-		"fp4": {minifloat: e2m1}, "fp6-e2m3": {minifloat: e2m3}, "fp6-e3m2": {minifloat: e3m2}, "fp8-e4m3": {minifloat: e4m3}, "fp8-e5m2": {minifloat: e5m2},
-		"int8": {bits: 8}, "int4": {bits: 4}, "int2": {bits: 2},
+	elements := map[string]kernel.Minifloat{
+		"fp4": e2m1, "fp6-e2m3": e2m3, "fp6-e3m2": e3m2, "fp8-e4m3": e4m3, "fp8-e5m2": e5m2,
+		"int8": mxInteger(8), "int4": mxInteger(4), "int2": mxInteger(2),
 	}
 	rules := map[string]mxScale{"floor": mxFloor, "even": mxEven, "rceil": mxRCeil, "ceil": mxCeil, "nearest": mxNearest, "microxcaling": mxLog2, "microxcaling-even": mxLog2, "modelopt": mxRCeil}
 	bits := map[string]float64{"fp4": 4, "fp6-e2m3": 6, "fp6-e3m2": 6, "fp8-e4m3": 8, "fp8-e5m2": 8, "int8": 8, "int4": 4, "int2": 2}
 	r := mxRule{element: elements[m.groups[1]], scale: rules[m.groups[2]], width: -1}
-	if r.element.bits != 0 && r.scale != mxFloor && r.scale != mxLog2 {
+	if strings.HasPrefix(m.groups[1], "int") && r.scale != mxFloor && r.scale != mxLog2 {
 		return nil, fmt.Errorf("integers have the rules floor and microxcaling")
 	}
 	switch m.groups[2] {
 	case "microxcaling":
-		r.ties = tiesAway
+		r.ties = kernel.TiesAway
 	case "modelopt":
-		r.ties = tiesLow
+		r.ties = kernel.TiesLow
 	}
 	b := blocks{name: m.name, granularity: grouped(32), rule: r, upcasts: true, code: bits[m.groups[1]], parameters: 8}
 	if m.is(2, "modelopt") {

@@ -1,5 +1,7 @@
 package quant
 
+import "github.com/wwq-fast/wwq-fast/internal/kernel"
+
 // The rules of this file are those of torchao.
 
 // torchaoInt8 is the rule of Int8Tensor: a scale in the type of the weights, and the rest in
@@ -8,13 +10,11 @@ type torchaoInt8 struct{}
 
 func (torchaoInt8) fit(r Range, _ float32, a arithmetic) (params, error) {
 	s := max(a.round(r.AbsMax()/127.5), 0x1p-23)
-	return params{scale: s, inverse: 1 / s}, nil
+	return params{Scale: s, Step: 1 / s}, nil
 }
 
-func (torchaoInt8) apply(dst, src []float32, p params, _ arithmetic) {
-	for i, x := range src {
-		dst[i] = clamp(roundEven(float32(x*p.inverse)), -128, 127) * p.scale
-	}
+func (torchaoInt8) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{Low: -128, High: 127, Multiply: true})
 }
 
 // torchaoInt is the rule of IntxUnpackedToInt8Tensor, all in the type of the weights.
@@ -37,31 +37,23 @@ func (u torchaoInt) fit(r Range, _ float32, a arithmetic) (params, error) {
 	var p params
 	switch u.mode {
 	case torchaoSymmetric:
-		p.scale = a.round(max(-low, high) / (top(u.bits) / 2))
+		p.Scale = a.round(max(-low, high) / (top(u.bits) / 2))
 	case torchaoNoClipping:
-		p.scale = max(a.round(low/qmin), a.round(high/qmax))
+		p.Scale = max(a.round(low/qmin), a.round(high/qmax))
 	case torchaoAsymmetric:
-		p.scale = a.round(a.round(high-low) / top(u.bits))
+		p.Scale = a.round(a.round(high-low) / top(u.bits))
 	}
-	p.scale = max(p.scale, a.smallestNormal())
-	p.inverse = a.round(1 / p.scale)
+	p.Scale = max(p.Scale, a.smallestNormal())
+	p.Step = a.round(1 / p.Scale)
 	if u.mode == torchaoAsymmetric {
-		p.offset = clamp(qmin-roundEven(a.round(low/p.scale)), qmin, qmax)
+		p.Zero = clamp(qmin-roundEven(a.round(low/p.Scale)), qmin, qmax)
 	}
 	return p, nil
 }
 
-func (u torchaoInt) apply(dst, src []float32, p params, a arithmetic) {
-	qmin, qmax := -top(u.bits-1)-1, top(u.bits-1)
-	for i, x := range src {
-		dst[i] = x * p.inverse
-	}
-	a.all(dst)
-	for i, x := range dst {
-		q := clamp(roundEven(x)+p.offset, qmin, qmax)
-		dst[i] = (q - p.offset) * p.scale
-	}
-	a.all(dst)
+func (u torchaoInt) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	kernel.QuantizeAffine(dst, src, size, groups,
+		kernel.Affine{Low: -top(u.bits-1) - 1, High: top(u.bits - 1), Round: a.kernel(), Multiply: true})
 }
 
 // tinygemm is the rule of int4 weights for tinygemm kernels: 16 values above a minimum that
@@ -69,15 +61,10 @@ func (u torchaoInt) apply(dst, src []float32, p params, a arithmetic) {
 type tinygemm struct{}
 
 func (tinygemm) fit(r Range, _ float32, a arithmetic) (params, error) {
-	s := max(a.round(a.round(r.Max-r.Min)/15), 1e-6)
-	return params{scale: s, offset: r.Min}, nil
+	s := a.round(max(a.round(a.round(r.Max-r.Min)/15), 1e-6))
+	return params{Scale: s, Step: s, Zero: r.Min, Bias: a.round(r.Min + a.round(s*8))}, nil
 }
 
-func (tinygemm) apply(dst, src []float32, p params, a arithmetic) {
-	s := a.round(p.scale)
-	zero := a.round(p.offset + a.round(s*8))
-	for i, x := range src {
-		q := clamp(roundEven(a.round(a.round(x-p.offset)/s)), 0, 15)
-		dst[i] = a.round(a.round((q-8)*s) + zero)
-	}
+func (tinygemm) apply(dst, src []float32, size int, groups []params, a arithmetic) {
+	kernel.QuantizeShifted(dst, src, size, groups, kernel.Shifted{High: 15, Middle: 8, CodeType: a.kernel(), Round: a.kernel()})
 }

@@ -36,6 +36,16 @@ package kernel
 // #cgo nocallback wwq_widen
 // #cgo noescape wwq_mark
 // #cgo nocallback wwq_mark
+// #cgo noescape wwq_quantize_affine
+// #cgo nocallback wwq_quantize_affine
+// #cgo noescape wwq_quantize_shifted
+// #cgo nocallback wwq_quantize_shifted
+// #cgo noescape wwq_quantize_mini
+// #cgo nocallback wwq_quantize_mini
+// #cgo noescape wwq_quantize_book
+// #cgo nocallback wwq_quantize_book
+// #cgo noescape wwq_group_ranges
+// #cgo nocallback wwq_group_ranges
 // #include "wwq_kernel.h"
 import "C"
 
@@ -114,4 +124,36 @@ func (s Set) widen(dst []float64, src []float32) float64 {
 
 func (Set) mark(seen []byte, codes []uint16) {
 	C.wwq_mark((*C.uint8_t)(&seen[0]), (*C.uint16_t)(&codes[0]), C.size_t(len(codes)))
+}
+
+func (s Set) quantizeAffine(dst, src []float32, size int, groups []Group, r Affine) {
+	C.wwq_quantize_affine(C.int(s), (*C.float)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.size_t(size), (*C.wwq_group)(unsafe.Pointer(&groups[0])),
+		C.wwq_affine{low: C.float(r.Low), high: C.float(r.High), factor: C.float(r.Factor), _type: C.int(r.Round), multiply: truth(r.Multiply), zero_first: truth(r.ZeroFirst), half_input: truth(r.Half)})
+}
+
+func (s Set) quantizeShifted(dst, src []float32, size int, groups []Group, r Shifted) {
+	C.wwq_quantize_shifted(C.int(s), (*C.float)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.size_t(size), (*C.wwq_group)(unsafe.Pointer(&groups[0])),
+		C.wwq_shifted{high: C.float(r.High), middle: C.float(r.Middle), code_type: C.int(r.CodeType), _type: C.int(r.Round), away: truth(r.Away)})
+}
+
+func (s Set) quantizeMini(dst, src []float32, size int, groups []Group, r Mini) {
+	f := r.Format
+	C.wwq_quantize_mini(C.int(s), (*C.float)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.size_t(size), (*C.wwq_group)(unsafe.Pointer(&groups[0])),
+		C.wwq_mini{mantissa: C.uint32_t(f.Mantissa), exponent: C.int(f.Exponent), max: C.float(f.Max), ties: C.int(r.Ties), _type: C.int(r.Round), multiply: truth(r.Multiply)})
+}
+
+func (s Set) quantizeBook(dst, src []float32, size int, groups []Group, r *Book) {
+	C.wwq_quantize_book(C.int(s), (*C.float)(&dst[0]), (*C.float)(&src[0]), C.size_t(len(src)), C.size_t(size), (*C.wwq_group)(unsafe.Pointer(&groups[0])),
+		(*C.float)(&r.Values[0]), (*C.float)(&r.Middles[0]), truth(r.Multiply))
+}
+
+func (s Set) groupRanges(ranges []Extent, src []float32, size int) {
+	C.wwq_group_ranges(C.int(s), (*C.wwq_extent)(unsafe.Pointer(&ranges[0])), (*C.float)(&src[0]), C.size_t(len(src)), C.size_t(size))
+}
+
+func truth(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
 }

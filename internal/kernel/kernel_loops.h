@@ -205,6 +205,8 @@ TARGET static double FN(widen)(double *restrict dst, const float *restrict src, 
     return ADD_LANES(sq);
 }
 
+#include "kernel_groups.h"
+
 static const kernels FN(table) = {
     .decode_f16 = FN(decode_f16),
     .decode_bf16 = FN(decode_bf16),
@@ -220,6 +222,11 @@ static const kernels FN(table) = {
     .codes_f16 = FN(codes_f16),
     .sum_errors = FN(sum_errors),
     .widen = FN(widen),
+    .affine = FN(affine),
+    .shifted = FN(shifted),
+    .mini = FN(mini),
+    .book = FN(book),
+    .group_ranges = FN(group_ranges),
 };
 
 #undef FN

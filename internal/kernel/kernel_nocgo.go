@@ -45,3 +45,23 @@ func (Set) sumErrors(a, b []float32) ErrorSums { return sumErrorsGeneric(a, b) }
 func (Set) widen(dst []float64, src []float32) float64 { return widenGeneric(dst, src) }
 
 func (Set) mark(seen []byte, codes []uint16) { markGeneric(seen, codes) }
+
+func (Set) quantizeAffine(dst, src []float32, size int, groups []Group, r Affine) {
+	quantizeAffineGeneric(dst, src, size, groups, r)
+}
+
+func (Set) quantizeShifted(dst, src []float32, size int, groups []Group, r Shifted) {
+	quantizeShiftedGeneric(dst, src, size, groups, r)
+}
+
+func (Set) quantizeMini(dst, src []float32, size int, groups []Group, r Mini) {
+	quantizeMiniGeneric(dst, src, size, groups, r)
+}
+
+func (Set) quantizeBook(dst, src []float32, size int, groups []Group, r *Book) {
+	quantizeBookGeneric(dst, src, size, groups, r)
+}
+
+func (Set) groupRanges(ranges []Extent, src []float32, size int) {
+	groupRangesGeneric(ranges, src, size)
+}

@@ -25,6 +25,12 @@ typedef struct {
     void (*codes_f16)(uint16_t *, const float *, size_t);
     void (*sum_errors)(wwq_error_sums *, const float *, const float *, size_t);
     double (*widen)(double *, const float *, size_t);
+    void (*affine)(float *, const float *, size_t, size_t, const wwq_group *, const wwq_affine *);
+    void (*shifted)(float *, const float *, size_t, size_t, const wwq_group *, const wwq_shifted *);
+    void (*mini)(float *, const float *, size_t, size_t, const wwq_group *, const wwq_mini *);
+    void (*book)(float *, const float *, size_t, size_t, const wwq_group *, const float *,
+                 const float *, int);
+    void (*group_ranges)(wwq_extent *, const float *, size_t, size_t);
 } kernels;
 
 typedef float vf4 __attribute__((vector_size(16)));
@@ -177,6 +183,27 @@ void wwq_sum_errors(int set, wwq_error_sums *s, const float *a, const float *b, 
 }
 double wwq_widen(int set, double *dst, const float *src, size_t n) {
     return sets[set].table->widen(dst, src, n);
+}
+
+void wwq_quantize_affine(int set, float *dst, const float *src, size_t n, size_t size,
+                         const wwq_group *g, wwq_affine rule) {
+    sets[set].table->affine(dst, src, n, size, g, &rule);
+}
+void wwq_quantize_shifted(int set, float *dst, const float *src, size_t n, size_t size,
+                          const wwq_group *g, wwq_shifted rule) {
+    sets[set].table->shifted(dst, src, n, size, g, &rule);
+}
+void wwq_quantize_mini(int set, float *dst, const float *src, size_t n, size_t size,
+                       const wwq_group *g, wwq_mini rule) {
+    sets[set].table->mini(dst, src, n, size, g, &rule);
+}
+void wwq_quantize_book(int set, float *dst, const float *src, size_t n, size_t size,
+                       const wwq_group *g, const float *values, const float *middles,
+                       int multiply) {
+    sets[set].table->book(dst, src, n, size, g, values, middles, multiply);
+}
+void wwq_group_ranges(int set, wwq_extent *ranges, const float *src, size_t n, size_t size) {
+    sets[set].table->group_ranges(ranges, src, n, size);
 }
 
 // This takes one store an element. No instruction set has a better scatter of bytes.
