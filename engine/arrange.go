@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
@@ -31,18 +31,25 @@ func (l *Layer) stored(matrices []weights.Tensor, data []byte, enc checkpoint.En
 	return &weights.Tensor{Data: data, Encoding: enc, Rows: rows, Cols: cols, Bounds: matrices[0].Bounds}
 }
 
-// dequantized returns what a scheme makes of the weights of a layer, whose stored form is t,
-// in the order in which they are stored: float32 numbers that type out can hold. meter, if not
-// nil, returns one that sees all weights. It takes 12 bytes of memory for each weight.
-func (l *Layer) dequantized(t *weights.Tensor, scheme quant.Scheme, out checkpoint.DType, meter func(quant.Quantizer) *quant.Meter) ([]float32, quant.Quantizer, error) {
-	if r := t.Range(); r.Beyond != "" {
-		return nil, nil, fmt.Errorf("%s", r.Beyond)
-	}
+// oriented returns the weights of a layer, whose stored form is t, as the matrix [outputs,
+// inputs] that a scheme is fitted to, in float32.
+func (l *Layer) oriented(t *weights.Tensor) quant.Dense {
 	w := quant.Dense{Rows: t.Rows, Cols: t.Cols, W: make([]float32, 0, t.Rows*t.Cols)}
 	t.Each(1, func(p quant.Piece) { w.W = append(w.W, p.W...) })
 	if l.InputFirst {
 		w = turned(w)
 	}
+	return w
+}
+
+// dequantized returns what a scheme makes of the weights of a layer, whose stored form is t,
+// in the order in which they are stored: float32 numbers that type out can hold. meter, if not
+// nil, returns one that sees all weights. It takes 12 bytes of memory for each weight.
+func (l *Layer) dequantized(t *weights.Tensor, scheme quant.Scheme, out checkpoint.DType, meter func(quant.Quantizer) *quant.Meter) ([]float32, quant.Quantizer, error) {
+	if r := t.Range(); r.Beyond != "" {
+		return nil, nil, errors.New(r.Beyond)
+	}
+	w := l.oriented(t)
 	q, err := scheme.Fit(w, out)
 	if err != nil {
 		return nil, nil, err

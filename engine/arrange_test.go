@@ -113,6 +113,35 @@ func TestRearrangedCopies(t *testing.T) {
 	}
 }
 
+// TestValidateRearranged: the errors that validate measures are those of an analysis, of weights
+// computed in the type in which they are stored, and of tensors that are rearranged for a scheme.
+func TestValidateRearranged(t *testing.T) {
+	m := newMemory().addAs(checkpoint.BF16, "x.weight", gaussian(9, 64*256), 64, 256).
+		addAs(checkpoint.BF16, "c.weight", gaussian(10, 64*32*9), 64, 32, 3, 3).
+		add("k/kernel", gaussian(11, 96*64), 96, 64)
+	const levels = "quanto-qint4,int4-g32,int8-row,gptq-int4-g64,4bit"
+	res := m.analyze(t, levels, func(o *engine.Options) { o.MinEvals, o.DequantDType = 0, checkpoint.F32 })
+	opts := engine.DefaultOptions()
+	opts.Levels, opts.MinEvals = res.Levels, 0
+	checks, err := engine.Validate(context.Background(), m, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]float64{}
+	for _, c := range checks {
+		found[c.Tensor+" "+c.Level.Name()] = c.Errors.MSE
+	}
+	for k, level := range res.Levels {
+		for i := range res.Rows[k] {
+			row := &res.Rows[k][i]
+			mse, ok := found[row.Layer.Tensor+" "+level.Name()]
+			if row.Status != engine.RowSuccess || !ok || !near(mse, row.Get("mse")) {
+				t.Errorf("%s at %s: %s, error %v, validate says %v", row.Layer.Tensor, level.Name(), row.Reason, row.Get("mse"), mse)
+			}
+		}
+	}
+}
+
 func apply(t *testing.T, w []float32, rows, cols int, name string) []float32 {
 	t.Helper()
 	got := make([]float32, len(w))

@@ -59,7 +59,7 @@ func TestTinyWeights(t *testing.T) {
 		for i := range d.W {
 			d.W[i] = float32(float64(d.W[i]) * 50 * math.Pow(10, float64(exponent)))
 		}
-		for _, c := range validateWeights("tiny", "", d, levels, levels) {
+		for _, c := range validateDense("tiny", d, levels) {
 			if !c.Passed() {
 				t.Errorf("1e%d at %s: %q %s", exponent, c.Level.Name(), c.Failures, c.Refused)
 			}

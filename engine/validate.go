@@ -6,9 +6,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
 )
 
 // A Check compares the errors of one level on one tensor with what quantization theory
@@ -57,8 +59,8 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		return nil, err
 	}
 	if src == nil {
-		return slices.Concat(validateWeights("synthetic 512x2048, Gaussian", "", synthetic(false), opts.Levels, opts.Levels),
-			validateWeights("synthetic 512x2048, heavy-tailed", "", synthetic(true), opts.Levels, opts.Levels)), nil
+		return slices.Concat(validateDense("synthetic 512x2048, Gaussian", synthetic(false), opts.Levels),
+			validateDense("synthetic 512x2048, heavy-tailed", synthetic(true), opts.Levels)), nil
 	}
 	plan, err := Describe(src, opts)
 	if err != nil {
@@ -78,18 +80,9 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		if err := src.ReadTensor(data, &ts.Tensor); err != nil {
 			return checks, err
 		}
-		all, names := parts(ts, data), []string{ts.Name}
-		if ts.Kind == KindMatrices {
-			names = nil
-			for j := range ts.Layers {
-				names = append(names, ts.Layers[j].LongName)
-			}
-		}
-		for j, name := range names {
-			w := &all[ts.Layers[j].Index]
-			r := w.Range()
-			w.Bounds = &r // for the fit of each level
-			checks = append(checks, validateWeights(name, ts.Name, w, opts.Levels, bound)...)
+		all := matrices(ts, data)
+		for j := range ts.Layers {
+			checks = append(checks, validateLayer(ts, j, all, data, opts.Levels, bound)...)
 		}
 	}
 	return checks, nil
@@ -111,54 +104,84 @@ func synthetic(heavy bool) quant.Dense {
 	return d
 }
 
-// validateWeights checks levels, which bound to the checkpoint are bound, on the weights w,
-// called name, of a tensor.
-func validateWeights(name, tensor string, w quant.Weights, levels, bound []quant.Recipe) []Check {
+// validateLayer checks levels, which bound to the checkpoint are bound, on layer j of a tensor,
+// whose matrices are all and whose bytes are data: on the weights to which an analysis fits them.
+func validateLayer(ts *TensorStatus, j int, all []weights.Tensor, data []byte, levels, bound []quant.Recipe) []Check {
+	l := &ts.Layers[j]
+	name := ts.Name
+	if ts.Kind == KindMatrices {
+		name = l.LongName
+	}
+	stored := l.stored(all, data, ts.Encoding)
+	r := stored.Range()
+	stored.Bounds = &r // for the fit of each level
+	oriented := sync.OnceValue(func() quant.Dense { return l.oriented(stored) })
 	var checks []Check
-	r := w.Range()
-	rows, cols := w.Dims()
-	var dequantized []float32
 	for i, level := range levels {
 		if level.Reference() {
 			continue
 		}
-		scheme := bound[i].For(quant.Target{Name: tensor, Rows: rows, Cols: cols})
-		c := Check{Tensor: name, Level: level, Values: quant.Values(scheme), Bits: scheme.BitsPerWeight(rows, cols), Theory: math.NaN()}
-		q, err := scheme.Fit(w, checkpoint.F32)
-		if err != nil {
-			c.Refused = err.Error()
-			checks = append(checks, c)
-			continue
+		scheme := bound[i].For(l.target())
+		var w quant.Weights = stored
+		if rearranged(l, scheme) && r.Beyond == "" {
+			w = oriented()
 		}
-		meter := quant.NewMeter(q)
-		w.Each(scheme.Granularity().Align(), func(p quant.Piece) {
-			if len(dequantized) < len(p.W) {
-				dequantized = make([]float32, len(p.W))
-			}
-			part := dequantized[:len(p.W)]
-			q.Dequantize(part, p)
-			meter.Add(p.W, part)
-			c.compare(q, p.W, part)
-		})
-		if c.differ > 0 {
-			c.fail("%d weights are not as the definition has them: %g became %g", c.differ, c.first[0], c.first[1])
-		}
-		c.Errors = meter.Errors()
-		if p, ok := q.(quant.Predicted); ok {
-			c.Theory = p.PredictedSNR(meter.MeanSquare())
-		}
-		c.Scale = math.NaN()
-		if _, casts := q.(interface{ Casts() }); casts {
-			// What a cast may change is not up to a step.
-		} else if s, ok := q.(quant.Stepped); ok {
-			c.Scale = float64(s.Step())
-		}
-		_, defined := q.(quant.Defined)
-		c.Bounded = defined || c.Values > 0 || !math.IsNaN(c.Scale)
-		c.judge(r)
-		checks = append(checks, c)
+		checks = append(checks, newCheck(name, level, scheme, l.target(), w))
 	}
 	return checks
+}
+
+// validateDense checks levels on the weights w, called name, of no checkpoint.
+func validateDense(name string, w quant.Dense, levels []quant.Recipe) []Check {
+	var checks []Check
+	target := quant.Target{Rows: w.Rows, Cols: w.Cols}
+	for _, level := range levels {
+		if !level.Reference() {
+			checks = append(checks, newCheck(name, level, level.For(target), target, w))
+		}
+	}
+	return checks
+}
+
+// newCheck measures what the scheme of a level does to the weights w of a tensor, and judges
+// it.
+func newCheck(name string, level quant.Recipe, scheme quant.Scheme, of quant.Target, w quant.Weights) Check {
+	nan := math.NaN()
+	c := Check{
+		Tensor: name, Level: level, Values: quant.Values(scheme), Bits: scheme.BitsPerWeight(of.Rows, of.Cols),
+		Scale: nan, Theory: nan, MaxError: nan, RMSError: nan,
+	}
+	q, err := scheme.Fit(w, checkpoint.F32)
+	if err != nil {
+		c.Refused = err.Error()
+		return c
+	}
+	meter := quant.NewMeter(q)
+	var dequantized []float32
+	w.Each(scheme.Granularity().Align(), func(p quant.Piece) {
+		if len(dequantized) < len(p.W) {
+			dequantized = make([]float32, len(p.W))
+		}
+		part := dequantized[:len(p.W)]
+		q.Dequantize(part, p)
+		meter.Add(p.W, part)
+		c.compare(q, p.W, part)
+	})
+	if c.differ > 0 {
+		c.fail("%d weights are not as the definition has them: %g became %g", c.differ, c.first[0], c.first[1])
+	}
+	c.Errors = meter.Errors()
+	if p, ok := q.(quant.Predicted); ok {
+		c.Theory = p.PredictedSNR(meter.MeanSquare())
+	}
+	// Without a step weights stay as they are, but for those that a cast rounds.
+	if s, ok := q.(quant.Stepped); ok && (s.Step() != 0 || quant.Keeps(q, checkpoint.F32.Encoding())) {
+		c.Scale = float64(s.Step())
+	}
+	_, defined := q.(quant.Defined)
+	c.Bounded = defined || c.Values > 0 || !math.IsNaN(c.Scale)
+	c.judge(w.Range())
+	return c
 }
 
 // compare counts the weights that are not as the definition of the scheme has them.
@@ -186,7 +209,6 @@ func (c *Check) judge(r quant.Range) {
 		c.fail("%d different values, the level has %d", e.Unique, c.Values)
 	}
 	if math.IsNaN(c.Scale) {
-		c.MaxError, c.RMSError = math.NaN(), math.NaN()
 		return
 	}
 	if c.Scale == 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,7 +120,7 @@ func printChecks(t *cli.Terminal, checks []engine.Check) error {
 	failed, refused, measured := 0, 0, 0
 	for i := range checks {
 		k := &checks[i]
-		verdict := "pass"
+		verdict, snr := "pass", k.Errors.SNR
 		if !k.Bounded {
 			verdict = "measured"
 		}
@@ -128,7 +129,7 @@ func printChecks(t *cli.Terminal, checks []engine.Check) error {
 		}
 		switch {
 		case k.Refused != "":
-			verdict = "refused: " + k.Refused
+			verdict, snr = "refused: "+k.Refused, math.NaN()
 			refused++
 		case !k.Passed():
 			verdict = "FAIL: " + strings.Join(k.Failures, "; ")
@@ -137,8 +138,8 @@ func printChecks(t *cli.Terminal, checks []engine.Check) error {
 			measured++
 		}
 		w.Row(
-			checkpoint.Printable(k.Tensor), k.Level.Name(), numberCell("%.4g", k.Bits), countCell(k.Errors.Unique), countCell(k.Values), numberCell("%.6g", k.Scale),
-			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", k.Errors.SNR), numberCell("%.2f", k.Theory), verdict,
+			checkpoint.Printable(k.Tensor), quant.ShortName(k.Level), numberCell("%.4g", k.Bits), countCell(k.Errors.Unique), countCell(k.Values), numberCell("%.6g", k.Scale),
+			numberCell("%.4f", k.MaxError), numberCell("%.4f", k.RMSError), numberCell("%.2f", snr), numberCell("%.2f", k.Theory), verdict,
 		)
 	}
 	also := ""

@@ -52,9 +52,6 @@ func (q castTo) Dequantize(dst []float32, p Piece) {
 
 func (castTo) Step() float32 { return 0 }
 
-// Casts says that weights change although there is no step between them.
-func (castTo) Casts() {}
-
 func (q castTo) Rounding() float64 { return max(checkpoint.F16.Rounding(), q.out.Rounding()) }
 
 // Codes are the bits of the float16 numbers.

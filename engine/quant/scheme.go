@@ -116,7 +116,7 @@ type Codebook interface {
 // A Stepped quantizer has one distance between neighbouring values.
 type Stepped interface {
 	Quantizer
-	// Step returns the distance, 0 if every weight stays as it is.
+	// Step returns the distance, 0 if every weight stays as it is or is rounded to a type.
 	Step() float32
 }
 
