@@ -17,34 +17,37 @@ func eachGroup(dst, src []float32, size int, f func(group int, dst, src []float3
 
 func quantizeAffineGeneric(dst, src []float32, size int, groups []Group, r Affine) {
 	eachGroup(dst, src, size, func(i int, dst, src []float32) {
-		g := groups[i]
-		if g.Scale == 0 {
+		switch g := groups[i]; {
+		case g.Scale == 0:
 			clear(dst)
-			return
-		}
-		for i, x := range src {
-			dst[i] = r.quantize(x, g)
+		case r.Half:
+			for i, x := range src {
+				q := roundClamp(float32(F16.Round(x)*g.Step), r.Low, r.High)
+				dst[i] = float32(q*g.Scale) * r.Factor
+			}
+		case r.ZeroFirst:
+			for i, x := range src {
+				t := r.Round.Round(r.Round.Round(x/g.Step) + g.Zero)
+				dst[i] = r.Round.Round((roundClamp(t, r.Low, r.High) - g.Zero) * g.Scale)
+			}
+		default:
+			// The zero is an integer, so that it does not matter whether it is added before
+			// the clamping and subtracted behind, or moves the ends.
+			low, high := r.Low-g.Zero, r.High-g.Zero
+			for i, x := range src {
+				q := roundClamp(r.Round.Round(scaled(x, g.Step, r.Multiply)), low, high)
+				dst[i] = r.Round.Round(q * g.Scale)
+			}
 		}
 	})
 }
 
-func (r *Affine) quantize(x float32, g Group) float32 {
-	switch {
-	case r.Half:
-		q := roundClamp(float32(F16.Round(x)*g.Step), r.Low, r.High)
-		return float32(q*g.Scale) * r.Factor
-	case r.ZeroFirst:
-		t := r.Round.Round(r.Round.Round(x/g.Step) + g.Zero)
-		return r.Round.Round((roundClamp(t, r.Low, r.High) - g.Zero) * g.Scale)
+// scaled is x / step, or x * step.
+func scaled(x, step float32, multiply bool) float32 {
+	if multiply {
+		return float32(x * step)
 	}
-	t := x / g.Step
-	if r.Multiply {
-		t = x * g.Step
-	}
-	// The zero is an integer, so that it does not matter whether it is added before the
-	// clamping and subtracted behind, or moves the ends.
-	q := roundClamp(r.Round.Round(t), r.Low-g.Zero, r.High-g.Zero)
-	return r.Round.Round(q * g.Scale)
+	return x / step
 }
 
 func quantizeShiftedGeneric(dst, src []float32, size int, groups []Group, r Shifted) {
@@ -69,10 +72,7 @@ func quantizeMiniGeneric(dst, src []float32, size int, groups []Group, r Mini) {
 			return
 		}
 		for i, x := range src {
-			t := x / g.Step
-			if r.Multiply {
-				t = x * g.Step
-			}
+			t := scaled(x, g.Step, r.Multiply)
 			dst[i] = r.Round.Round(r.Format.Round(r.Round.Round(t), r.Ties) * g.Scale)
 		}
 	})
@@ -82,21 +82,18 @@ func quantizeBookGeneric(dst, src []float32, size int, groups []Group, r *Book) 
 	eachGroup(dst, src, size, func(i int, dst, src []float32) {
 		g := groups[i]
 		for i, x := range src {
-			t := x / g.Step
-			if r.Multiply {
-				t = x * g.Step
-			}
+			t := scaled(x, g.Step, r.Multiply)
 			dst[i] = r.Values[r.code(t)] * g.Scale
 		}
 	})
 }
 
-// code returns the number of middles below t, by halving.
+// code returns the number of middles below t.
 func (r *Book) code(t float32) int {
 	k := 0
-	for step := 8; step > 0; step /= 2 {
-		if t > r.Middles[k+step-1] {
-			k += step
+	for _, m := range r.Middles {
+		if t > m {
+			k++
 		}
 	}
 	return k
@@ -119,23 +116,27 @@ func groupRangesGeneric(ranges []Extent, src []float32, size int) {
 
 // Round returns x rounded to the type, to nearest even.
 func (t Type) Round(x float32) float32 {
-	b := math.Float32bits(x)
-	switch t {
-	case BF16:
-		return math.Float32frombits((b + 0x7fff + (b>>16)&1) &^ 0xffff)
-	case F16:
-		sign, mag := b&(1<<31), b&^(1<<31)
-		switch {
-		case mag >= 0x7f800000: // infinite, or NaN
-			return x
-		case mag >= 0x477ff000: // 65520 and above
-			return math.Float32frombits(sign | 0x7f800000)
-		case mag < 0x38800000: // below 2^-14, where the numbers lie 2^-24 apart, as above 1/2
-			return math.Float32frombits(sign | math.Float32bits((math.Float32frombits(mag)+0.5)-0.5))
-		}
-		return math.Float32frombits(sign | (mag+0xfff+mag>>13&1)&^0x1fff)
+	if t == F32 {
+		return float32(x) // rounded, though it be a product that a sum follows
 	}
-	return float32(x) // rounded, though it be a product that a sum follows
+	return t.narrow(x)
+}
+
+func (t Type) narrow(x float32) float32 {
+	b := math.Float32bits(x)
+	if t == BF16 {
+		return math.Float32frombits((b + 0x7fff + (b>>16)&1) &^ 0xffff)
+	}
+	sign, mag := b&(1<<31), b&^(1<<31)
+	switch {
+	case mag >= 0x7f800000: // infinite, or NaN
+		return x
+	case mag >= 0x477ff000: // 65520 and above
+		return math.Float32frombits(sign | 0x7f800000)
+	case mag < 0x38800000: // below 2^-14, where the numbers lie 2^-24 apart, as above 1/2
+		return math.Float32frombits(sign | math.Float32bits((math.Float32frombits(mag)+0.5)-0.5))
+	}
+	return math.Float32frombits(sign | (mag+0xfff+mag>>13&1)&^0x1fff)
 }
 
 // Round returns x rounded to the format; what is larger than its largest number becomes that.
@@ -146,9 +147,15 @@ func (f Minifloat) Round(x float32, t Ties) float32 {
 	shift := 23 - f.Mantissa
 	if mag < uint32(f.Exponent+127)<<23 {
 		// Below the normal numbers the values are the multiples of one number.
-		quantum := math.Float32frombits(uint32(f.Exponent-f.Mantissa+127) << 23)
-		v := min(t.integer(math.Float32frombits(mag)/quantum)*quantum, f.Max)
-		return math.Float32frombits(b&sign | math.Float32bits(v))
+		v := math.Float32frombits(mag)
+		if t == TiesEven {
+			magic := math.Float32frombits(uint32(f.Exponent-f.Mantissa+127+23) << 23)
+			v = float32(v+magic) - magic
+		} else {
+			quantum := math.Float32frombits(uint32(f.Exponent-f.Mantissa+127) << 23)
+			v = t.integer(v/quantum) * quantum
+		}
+		return math.Float32frombits(b&sign | math.Float32bits(min(v, f.Max)))
 	}
 	half := uint32(1) << (shift - 1)
 	switch t {
