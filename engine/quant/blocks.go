@@ -299,10 +299,11 @@ const overflows = 1 << 10
 // check finds the parameters of all groups, and forgets them: some may have none.
 func (q *blockQuantizer) check(w Weights) error {
 	var first error
+	var b batches
 	w.Each(q.scheme.granularity.Align(), func(p Piece) {
 		q.each(p, func(_, size, at, n int) {
 			if first == nil {
-				first = q.batches(p.W[at:at+n], size, func(_ int, _ []float32, ranges []kernel.Extent, groups []params) error {
+				first = b.each(q, p.W[at:at+n], size, func(_ int, _ []float32, ranges []kernel.Extent, groups []params) error {
 					return q.finite(ranges, groups)
 				})
 			}
@@ -311,11 +312,19 @@ func (q *blockQuantizer) check(w Weights) error {
 	return first
 }
 
-// batches finds the parameters of the local groups of src, of size weights each, and calls f for
+// batches are the ranges and parameters of some local groups at a time.
+type batches struct {
+	ranges []kernel.Extent
+	groups []params
+}
+
+// each finds the parameters of the local groups of src, of size weights each, and calls f for
 // some groups at a time: the weights from at on.
-func (q *blockQuantizer) batches(src []float32, size int, f func(at int, src []float32, ranges []kernel.Extent, groups []params) error) error {
-	count := (len(src) + size - 1) / size
-	ranges, groups := make([]kernel.Extent, min(batch, count)), make([]params, min(batch, count))
+func (b *batches) each(q *blockQuantizer, src []float32, size int, f func(at int, src []float32, ranges []kernel.Extent, groups []params) error) error {
+	if count := min(batch, (len(src)+size-1)/size); len(b.groups) < count {
+		b.ranges, b.groups = make([]kernel.Extent, count), make([]params, count)
+	}
+	ranges, groups := b.ranges, b.groups
 	search, searches := q.scheme.rule.(searching)
 	for at := 0; at < len(src); {
 		part := src[at:min(at+batch*size, len(src))]
@@ -344,6 +353,7 @@ func (q *blockQuantizer) batches(src []float32, size int, f func(at int, src []f
 func (q *blockQuantizer) Dequantize(dst []float32, p Piece) {
 	dst = dst[:len(p.W)]
 	apply, a := q.scheme.rule.apply, q.scheme.in
+	var b batches
 	q.each(p, func(group, size, at, n int) {
 		d, s := dst[at:at+n], p.W[at:at+n]
 		if q.groups != nil {
@@ -351,7 +361,7 @@ func (q *blockQuantizer) Dequantize(dst []float32, p Piece) {
 			return
 		}
 		// Fit has seen that there is no error.
-		_ = q.batches(s, size, func(at int, src []float32, _ []kernel.Extent, groups []params) error {
+		_ = b.each(q, s, size, func(at int, src []float32, _ []kernel.Extent, groups []params) error {
 			apply(d[at:at+len(src)], src, size, groups, a)
 			return nil
 		})

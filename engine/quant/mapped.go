@@ -82,16 +82,32 @@ func (m mapped) each(f func(pattern string, r Recipe) bool) {
 	}
 }
 
-func (m mapped) For(t Target) Scheme {
-	found := Stored
+func (m mapped) For(t Target) Scheme { return m.bind(nil, Model{}).For(t) }
+
+// bind reads the rules once for all tensors of a checkpoint.
+func (m mapped) bind([]Target, Model) Recipe {
+	b := &boundMap{mapped: m}
 	m.each(func(pattern string, r Recipe) bool {
-		if !matches(pattern, t.Name) {
-			return true
-		}
-		found = r
-		return false
+		b.patterns, b.recipes = append(b.patterns, pattern), append(b.recipes, r)
+		return true
 	})
-	return found.For(t)
+	return b
+}
+
+// boundMap is a recipe of rules that have been read.
+type boundMap struct {
+	mapped
+	patterns []string
+	recipes  []Recipe
+}
+
+func (b *boundMap) For(t Target) Scheme {
+	for i, pattern := range b.patterns {
+		if matches(pattern, t.Name) {
+			return b.recipes[i].For(t)
+		}
+	}
+	return Stored.For(t)
 }
 
 // matches reports whether a pattern matches the name of a tensor.

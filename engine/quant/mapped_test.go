@@ -24,6 +24,9 @@ func TestMap(t *testing.T) {
 		if got := r.For(quant.Target{Name: name, Rows: 256, Cols: 256}).Name(); got != want {
 			t.Errorf("%s gets %s, want %s", name, got, want)
 		}
+		if got := quant.Bind(r, nil, quant.Model{}).For(quant.Target{Name: name, Rows: 256, Cols: 256}).Name(); got != want {
+			t.Errorf("%s gets %s of the bound recipe, want %s", name, got, want)
+		}
 	}
 	if none := quant.Unmatched(r, []string{"lm_head.weight", "a"}); len(none) != 2 {
 		t.Errorf("unmatched %q", none)

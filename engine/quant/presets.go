@@ -58,22 +58,22 @@ const groups = "(-g[1-9][0-9]{0,5})?"
 // registry holds the schemes that follow tools.
 var registry = []entry{
 	{
-		pattern: "int([2-9]|1[0-6])(-tensor)?(-asym)?", shown: "intK, intK-asym", examples: []string{"int8"}, tool: "one scale for the tensor: Kbit, Kbit-asym", class: Own,
+		pattern: whole("int([2-9]|1[0-6])(-tensor)?(-asym)?"), shown: "intK, intK-asym", examples: []string{"int8"}, tool: "one scale for the tensor: Kbit, Kbit-asym", class: Own,
 		make: func(m *match) (Recipe, error) { return Uniform(uniform{m.number(1, 0), m.is(3, "-asym")}), nil },
 	},
 	{
-		pattern: "int([2-9]|1[0-6])(-row|-col|-g[1-9][0-9]{0,5})(-asym)?", shown: "intK-row, intK-col, intK-gG, with -asym",
+		pattern: whole("int([2-9]|1[0-6])(-row|-col|-g[1-9][0-9]{0,5})(-asym)?"), shown: "intK-row, intK-col, intK-gG, with -asym",
 		examples: []string{"int8-row", "int4-row", "int4-g128", "int4-g128-asym", "int3-g64", "int2-g64"}, tool: "round to nearest, scales in float16", class: Own,
 		refuses: "scales beyond float16", make: makePlain,
 	},
 	{
-		pattern:  "q[458]_0|q[45]_1|q[2-6]_k|iq4_nl|iq4_xs|tq[12]_0|q[12]_0|ggml-mxfp4|ggml-nvfp4|iq[123]_[a-z]+",
+		pattern:  whole("q[458]_0|q[45]_1|q[2-6]_k|iq4_nl|iq4_xs|tq[12]_0|q[12]_0|ggml-mxfp4|ggml-nvfp4|iq[123]_[a-z]+"),
 		shown:    "q4_0, q4_1, q5_0, q5_1, q8_0, q2_k to q6_k, iq4_nl, iq4_xs, tq1_0, tq2_0, q1_0, q2_0, ggml-mxfp4, ggml-nvfp4",
 		examples: []string{"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "tq1_0", "tq2_0", "q1_0", "q2_0", "ggml-mxfp4", "ggml-nvfp4"},
 		tool:     "ggml 0.21 (llama.cpp) on x86-64, no imatrix", class: Exact, refuses: "scales beyond float16; rows that blocks do not divide, where llama-quantize has no other type", make: makeGGML,
 	},
 	{
-		pattern: "(?:gguf:([a-z0-9_]+)|(q[2-5]_k_[sml]|mxfp4_moe))(:pure)?", shown: "gguf:FILETYPE, with :pure",
+		pattern: whole("(?:gguf:([a-z0-9_]+)|(q[2-5]_k_[sml]|mxfp4_moe))(:pure)?"), shown: "gguf:FILETYPE, with :pure",
 		examples: []string{
 			"gguf:q2_k", "gguf:q3_k_s", "gguf:q3_k_m", "gguf:q3_k_l", "gguf:q4_0", "gguf:q4_1", "gguf:q4_k_s", "gguf:q4_k_m", "gguf:q5_0", "gguf:q5_1", "gguf:q5_k_s", "gguf:q5_k_m",
 			"gguf:q6_k", "gguf:q8_0", "gguf:iq4_nl", "gguf:iq4_xs", "gguf:tq1_0", "gguf:tq2_0", "gguf:q1_0", "gguf:q2_0", "gguf:mxfp4_moe", "gguf:nvfp4", "gguf:q4_k_m:pure",
@@ -82,17 +82,17 @@ var registry = []entry{
 		refuses: "file types that need an imatrix; scales beyond float16; rows that blocks do not divide, where llama-quantize has no other type",
 	},
 	{
-		pattern: "bnb-int8", shown: "bnb-int8", examples: []string{"bnb-int8"}, tool: "bitsandbytes 0.50", class: Exact, refuses: "weights beyond float16",
+		pattern: whole("bnb-int8"), shown: "bnb-int8", examples: []string{"bnb-int8"}, tool: "bitsandbytes 0.50", class: Exact, refuses: "weights beyond float16",
 		make: func(m *match) (Recipe, error) {
 			return single{blocks{name: m.name, granularity: rowWise, rule: bnbInt8{}, upcasts: true, code: 8, parameters: 32}}, nil
 		},
 	},
 	{
-		pattern: "bnb-(nf4|fp4)(-b(32|64|128|256|512|1024|2048|4096))?(-dq)?", shown: "bnb-nf4, bnb-nf4-bB, bnb-fp4-bB, with -dq",
+		pattern: whole("bnb-(nf4|fp4)(-b(32|64|128|256|512|1024|2048|4096))?(-dq)?"), shown: "bnb-nf4, bnb-nf4-bB, bnb-fp4-bB, with -dq",
 		examples: []string{"bnb-nf4", "bnb-nf4-dq", "bnb-nf4-b128", "bnb-fp4"}, tool: "bitsandbytes 0.50", class: Exact, make: makeBNB,
 	},
 	{
-		pattern: "bnb-dynamic8(-b(?:64|128|256|512|1024|2048|4096))?", shown: "bnb-dynamic8, bnb-dynamic8-bB", examples: []string{"bnb-dynamic8"}, tool: "bitsandbytes 0.50, quantize_blockwise", class: Exact,
+		pattern: whole("bnb-dynamic8(-b(?:64|128|256|512|1024|2048|4096))?"), shown: "bnb-dynamic8, bnb-dynamic8-bB", examples: []string{"bnb-dynamic8"}, tool: "bitsandbytes 0.50, quantize_blockwise", class: Exact,
 		make: func(m *match) (Recipe, error) {
 			size := 256
 			if m.groups[1] != "" {
@@ -102,16 +102,16 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "hqq-int([1-8])(-g[1-9][0-9]{0,5}|-row)?(-axis0)?(-noopt)?(:bf16|:f32|:f16)?", shown: "hqq-intK-gG, hqq-intK-row, with -axis0, -noopt, :bf16, :f32",
+		pattern: whole("hqq-int([1-8])(-g[1-9][0-9]{0,5}|-row)?(-axis0)?(-noopt)?(:bf16|:f32|:f16)?"), shown: "hqq-intK-gG, hqq-intK-row, with -axis0, -noopt, :bf16, :f32",
 		examples: []string{"hqq-int4-g64", "hqq-int8-g64", "hqq-int3-g64", "hqq-int2-g16"}, tool: "hqq 0.2.8 on a CPU", class: Order, refuses: "tensors that groups do not divide; scales beyond the type of the results",
 		make: makeHQQ,
 	},
 	{
-		pattern: "quanto-(qint8|qint4|qint2|qfloat8)(-e5m2|-e4m3)?", shown: "quanto-qint8, -qint4, -qint2, -qfloat8, -qfloat8-e5m2",
+		pattern: whole("quanto-(qint8|qint4|qint2|qfloat8)(-e5m2|-e4m3)?"), shown: "quanto-qint8, -qint4, -qint2, -qfloat8, -qfloat8-e5m2",
 		examples: []string{"quanto-qint8", "quanto-qint4", "quanto-qint2", "quanto-qfloat8", "quanto-qfloat8-e5m2"}, tool: "optimum-quanto 0.2.7", class: Exact, make: makeQuanto,
 	},
 	{
-		pattern: "torchao-int8(-row|-tensor|-g[1-9][0-9]{0,5})?", shown: "torchao-int8, torchao-int8-tensor, torchao-int8-gG", examples: []string{"torchao-int8"}, tool: "torchao 0.19, Int8WeightOnly", class: Exact,
+		pattern: whole("torchao-int8(-row|-tensor|-g[1-9][0-9]{0,5})?"), shown: "torchao-int8, torchao-int8-tensor, torchao-int8-gG", examples: []string{"torchao-int8"}, tool: "torchao 0.19, Int8WeightOnly", class: Exact,
 		refuses: "rows that groups do not divide",
 		make: func(m *match) (Recipe, error) {
 			g, err := groupOf(m.groups[1], rowWise)
@@ -123,12 +123,12 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "torchao-int([1-7]|4-tinygemm|8-intx)(-row|-g[1-9][0-9]{0,5})(-asym|-noclip)?", shown: "torchao-intK-gG, torchao-intK-row, with -asym, -noclip; torchao-int4-tinygemm-gG",
+		pattern: whole("torchao-int([1-7]|4-tinygemm|8-intx)(-row|-g[1-9][0-9]{0,5})(-asym|-noclip)?"), shown: "torchao-intK-gG, torchao-intK-row, with -asym, -noclip; torchao-int4-tinygemm-gG",
 		examples: []string{"torchao-int4-g128", "torchao-int4-g128-asym", "torchao-int4-tinygemm-g128", "torchao-int8-intx-g128"}, tool: "torchao 0.19, IntxWeightOnly and tinygemm", class: Exact,
 		refuses: "rows that groups do not divide", make: makeTorchao,
 	},
 	{
-		pattern: "torchao-float8(-e5m2|-e4m3)?(-tensor|-row)?", shown: "torchao-float8, -e5m2, -tensor", examples: []string{"torchao-float8"}, tool: "torchao 0.19, Float8WeightOnly", class: Exact,
+		pattern: whole("torchao-float8(-e5m2|-e4m3)?(-tensor|-row)?"), shown: "torchao-float8, -e5m2, -tensor", examples: []string{"torchao-float8"}, tool: "torchao 0.19, Float8WeightOnly", class: Exact,
 		make: func(m *match) (Recipe, error) {
 			g, err := groupOf(m.groups[2], rowWise)
 			r := fp8Rule{e4m3, fp8Torchao}
@@ -139,11 +139,11 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "gptq-int([2-8])(-row|-g[1-9][0-9]{0,5})(-sym|-asym)?(-mse)?", shown: "gptq-intK-gG, gptq-intK-row, with -asym; gptq-intK-gG-mse (slow)",
+		pattern: whole("gptq-int([2-8])(-row|-g[1-9][0-9]{0,5})(-sym|-asym)?(-mse)?"), shown: "gptq-intK-gG, gptq-intK-row, with -asym; gptq-intK-gG-mse (slow)",
 		examples: []string{"gptq-int4-g128", "gptq-int4-g128-asym", "gptq-int8-g128", "gptq-int3-g128", "gptq-int4-row"}, tool: "AutoGPTQ 0.8 without data: round to nearest", class: Exact, make: makeGPTQ,
 	},
 	{
-		pattern: "awq-int([2-8])" + groups + "(-sym)?", shown: "awq-intK-gG, with -sym", examples: []string{"awq-int4-g128"}, tool: "AutoAWQ 0.2.9 without data: round to nearest", class: Exact,
+		pattern: whole("awq-int([2-8])" + groups + "(-sym)?"), shown: "awq-intK-gG, with -sym", examples: []string{"awq-int4-g128"}, tool: "AutoAWQ 0.2.9 without data: round to nearest", class: Exact,
 		refuses: "rows that groups do not divide",
 		make: func(m *match) (Recipe, error) {
 			g, err := groupOf(m.groups[2], grouped(128))
@@ -153,12 +153,12 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "ct-(w4a16|w4a16-asym|w8a16|w8a8|fp8|fp8-dynamic|fp8-block|nvfp4|mxfp4|mxfp8)", shown: "ct-PRESET",
+		pattern: whole("ct-(w4a16|w4a16-asym|w8a16|w8a8|fp8|fp8-dynamic|fp8-block|nvfp4|mxfp4|mxfp8)"), shown: "ct-PRESET",
 		examples: []string{"ct-w4a16", "ct-w4a16-asym", "ct-w8a16", "ct-w8a8", "ct-fp8", "ct-fp8-dynamic", "ct-fp8-block", "ct-nvfp4", "ct-mxfp4", "ct-mxfp8"},
 		tool:     "compressed-tensors (llm-compressor's presets) on a CPU", class: Exact, refuses: "rows that groups do not divide", make: makeCT,
 	},
 	{
-		pattern: "mlx-([234568])bit" + groups + "(:cpu|:metal)?", shown: "mlx-Kbit, mlx-Kbit-gG, with :cpu", examples: []string{"mlx-4bit", "mlx-8bit", "mlx-4bit-g32"}, tool: "MLX 0.32, the rule of its Metal kernels; :cpu has that of the CPU", class: Restated,
+		pattern: whole("mlx-([234568])bit" + groups + "(:cpu|:metal)?"), shown: "mlx-Kbit, mlx-Kbit-gG, with :cpu", examples: []string{"mlx-4bit", "mlx-8bit", "mlx-4bit-g32"}, tool: "MLX 0.32, the rule of its Metal kernels; :cpu has that of the CPU", class: Restated,
 		refuses: "rows that groups do not divide",
 		make: func(m *match) (Recipe, error) {
 			g, err := groupOf(m.groups[2], grouped(64))
@@ -174,7 +174,7 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "mlx-(mxfp4|mxfp8|nvfp4)", shown: "mlx-mxfp4, mlx-mxfp8, mlx-nvfp4", examples: []string{"mlx-mxfp4", "mlx-mxfp8", "mlx-nvfp4"}, tool: "MLX 0.32", class: Restated, refuses: "rows that groups do not divide",
+		pattern: whole("mlx-(mxfp4|mxfp8|nvfp4)"), shown: "mlx-mxfp4, mlx-mxfp8, mlx-nvfp4", examples: []string{"mlx-mxfp4", "mlx-mxfp8", "mlx-nvfp4"}, tool: "MLX 0.32", class: Restated, refuses: "rows that groups do not divide",
 		make: func(m *match) (Recipe, error) {
 			b := blocks{name: m.name, granularity: grouped(32), remainder: refused, upcasts: true, output: checkpoint.F32, code: 4, parameters: 8}
 			switch m.groups[1] {
@@ -189,7 +189,7 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "fp8-(e4m3|e5m2)-(tensor|row|direct)", shown: "fp8-e4m3-tensor, -row, -direct, fp8-e5m2-…", examples: []string{"fp8-e4m3-tensor", "fp8-e4m3-row", "fp8-e5m2-row", "fp8-e4m3-direct"},
+		pattern: whole("fp8-(e4m3|e5m2)-(tensor|row|direct)"), shown: "fp8-e4m3-tensor, -row, -direct, fp8-e5m2-…", examples: []string{"fp8-e4m3-tensor", "fp8-e4m3-row", "fp8-e5m2-row", "fp8-e4m3-direct"},
 		tool: "amax/448 in float32, a cast that saturates", class: Exact,
 		make: func(m *match) (Recipe, error) {
 			r, g, bits := fp8Rule{format: e4m3}, rowWise, 32.0
@@ -206,7 +206,7 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "fp8-e4m3-b128(:deepseek|:ue8m0|:transformers)?", shown: "fp8-e4m3-b128, with :ue8m0, :transformers", examples: []string{"fp8-e4m3-b128", "fp8-e4m3-b128:ue8m0", "fp8-e4m3-b128:transformers"},
+		pattern: whole("fp8-e4m3-b128(:deepseek|:ue8m0|:transformers)?"), shown: "fp8-e4m3-b128, with :ue8m0, :transformers", examples: []string{"fp8-e4m3-b128", "fp8-e4m3-b128:ue8m0", "fp8-e4m3-b128:transformers"},
 		tool: "DeepSeek-V3, tiles of 128×128", class: Restated,
 		make: func(m *match) (Recipe, error) {
 			b := blocks{name: m.name, granularity: tiled, rule: fp8Rule{format: e4m3}, upcasts: true, code: 8, parameters: 32}
@@ -222,12 +222,12 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "mx(fp4|fp6-e2m3|fp6-e3m2|fp8-e4m3|fp8-e5m2|int8|int4|int2):(floor|even|rceil|ceil|nearest|microxcaling|microxcaling-even|modelopt)", shown: "mxfp4:RULE, mxfp6-e2m3, mxfp6-e3m2, mxfp8-e4m3, mxfp8-e5m2, mxint8; RULE is floor, even, rceil, ceil, nearest microxcaling or microxcaling-even",
+		pattern: whole("mx(fp4|fp6-e2m3|fp6-e3m2|fp8-e4m3|fp8-e5m2|int8|int4|int2):(floor|even|rceil|ceil|nearest|microxcaling|microxcaling-even|modelopt)"), shown: "mxfp4:RULE, mxfp6-e2m3, mxfp6-e3m2, mxfp8-e4m3, mxfp8-e5m2, mxint8; RULE is floor, even, rceil, ceil, nearest microxcaling or microxcaling-even",
 		examples: []string{"mxfp4:floor", "mxfp4:even", "mxfp4:rceil", "mxfp6-e2m3:floor", "mxfp6-e3m2:floor", "mxfp8-e4m3:floor", "mxfp8-e5m2:floor", "mxint8:floor", "mxfp4:microxcaling"},
 		tool:     "OCP MX; torchao 0.19 for floor, even, rceil, ceil; microxcaling rounds half away", class: Exact, make: makeMX,
 	},
 	{
-		pattern: "nvfp4:(modelopt|torchao|single)", shown: "nvfp4:modelopt, nvfp4:torchao, nvfp4:single", examples: []string{"nvfp4:modelopt", "nvfp4:torchao", "nvfp4:single"}, tool: "ModelOpt, torchao 0.19", class: Exact,
+		pattern: whole("nvfp4:(modelopt|torchao|single)"), shown: "nvfp4:modelopt, nvfp4:torchao, nvfp4:single", examples: []string{"nvfp4:modelopt", "nvfp4:torchao", "nvfp4:single"}, tool: "ModelOpt, torchao 0.19", class: Exact,
 		make: func(m *match) (Recipe, error) {
 			b := blocks{name: m.name, granularity: grouped(16), upcasts: true, code: 4, parameters: 8, whole: 32}
 			switch m.groups[1] {
@@ -242,7 +242,7 @@ var registry = []entry{
 		},
 	},
 	{
-		pattern: "bitnet", shown: "bitnet", examples: []string{"bitnet"}, tool: "transformers, BitNet b1.58: no way to quantize models that were not trained with it", class: Order,
+		pattern: whole("bitnet"), shown: "bitnet", examples: []string{"bitnet"}, tool: "transformers, BitNet b1.58: no way to quantize models that were not trained with it", class: Order,
 		make: func(*match) (Recipe, error) { return Uniform(bitnet{}), nil },
 	},
 }

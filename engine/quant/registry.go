@@ -34,8 +34,8 @@ type Description struct {
 
 // An entry is a family of schemes in the registry.
 type entry struct {
-	pattern  string // a regular expression of names
-	shown    string // the pattern as people write it
+	pattern  *regexp.Regexp // of names
+	shown    string         // the pattern as people write it
 	examples []string
 	tool     string
 	class    Class
@@ -155,7 +155,7 @@ func parseRegistered(name string) (Recipe, error) {
 	}
 	base = respelled(base)
 	for _, e := range registry {
-		groups := compiled(e.pattern).FindStringSubmatch(base)
+		groups := e.pattern.FindStringSubmatch(base)
 		if groups == nil {
 			continue
 		}
@@ -185,15 +185,8 @@ func withArithmetic(r Recipe, at string) (Recipe, error) {
 	return nil, fmt.Errorf("unknown type %q behind @: types are f32, f16, bf16", at)
 }
 
-var patterns = map[string]*regexp.Regexp{}
-
-func init() {
-	for _, e := range registry {
-		patterns[e.pattern] = regexp.MustCompile("^(?:" + e.pattern + ")$")
-	}
-}
-
-func compiled(pattern string) *regexp.Regexp { return patterns[pattern] }
+// whole returns the regular expression of what pattern matches from end to end.
+func whole(pattern string) *regexp.Regexp { return regexp.MustCompile("^(?:" + pattern + ")$") }
 
 // Names returns the names of all examples of the registry, and their aliases.
 func Names() []string {
