@@ -44,7 +44,7 @@ func (l *Layer) oriented(t *weights.Tensor) quant.Dense {
 
 // dequantized returns what a scheme makes of the weights of a layer, whose stored form is t,
 // in the order in which they are stored: float32 numbers that type out can hold. meter, if not
-// nil, returns one that sees all weights. It takes 12 bytes of memory for each weight.
+// nil, returns one that sees all weights. It takes up to 12 bytes of memory for each weight.
 func (l *Layer) dequantized(t *weights.Tensor, scheme quant.Scheme, out checkpoint.DType, meter func(quant.Quantizer) *quant.Meter) ([]float32, quant.Quantizer, error) {
 	if r := t.Range(); r.Beyond != "" {
 		return nil, nil, errors.New(r.Beyond)

@@ -51,6 +51,9 @@ func (l *Layer) N() int { return max(l.Rows, l.Cols) }
 // M returns the smaller dimension of the matrices.
 func (l *Layer) M() int { return min(l.Rows, l.Cols) }
 
+// Weights is the number of its weights.
+func (l *Layer) Weights() int64 { return int64(l.Rows) * int64(l.Cols) * int64(l.Slices) }
+
 // NumEvals returns the number of eigenvalues of the layer.
 func (l *Layer) NumEvals() int { return l.M() * l.Slices }
 

@@ -70,13 +70,16 @@ func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
 			ts.Layers[i].ID = id
 			id++
 		}
-		if len(ts.Layers) > 0 {
-			ts.Bytes = workerBytes(&ts.Layers[0], &opts)
-		}
 		p.Tensors = append(p.Tensors, ts)
 	}
 	p.Remarks = c.remarks(p.Tensors)
 	p.Model = modelOf(&c.config)
+	bound := p.bind(opts.Levels)
+	for i := range p.Tensors {
+		if ts := &p.Tensors[i]; len(ts.Layers) > 0 {
+			ts.Bytes = workerBytes(&ts.Layers[0], bound, opts.Precision)
+		}
+	}
 	return p, nil
 }
 
@@ -161,11 +164,11 @@ func (p *Plan) PeakBytes(threads int) int64 {
 }
 
 // workerBytes returns what a worker takes for a layer: the spectrum, the pieces of its
-// panels, with their codes, and what the level that needs most keeps of each weight.
-func workerBytes(l *Layer, opts *Options) int64 {
-	bytes := spectrum.Bytes(l.Rows, l.Cols, opts.Precision) + weights.BufferBytes
+// panels, with their codes, and what the bound level that needs most keeps of each weight.
+func workerBytes(l *Layer, bound []quant.Recipe, precision spectrum.Precision) int64 {
+	bytes := spectrum.Bytes(l.Rows, l.Cols, precision) + weights.BufferBytes
 	most := int64(0)
-	for _, level := range opts.Levels {
+	for _, level := range bound {
 		scheme := level.For(l.target())
 		n := int64(0)
 		if m, ok := scheme.(interface{ BytesPerWeight() int }); ok {
@@ -176,8 +179,9 @@ func workerBytes(l *Layer, opts *Options) int64 {
 		}
 		most = max(most, n)
 	}
-	return bytes + most*int64(l.Rows)*int64(l.Cols)*int64(l.Slices)
+	return bytes + most*l.Weights()
 }
 
-// rearrangedBytes is what a weight takes that is rearranged for a scheme.
-const rearrangedBytes = 12
+// rearrangedBytes is what a weight takes that is rearranged for a scheme: as it was, as it is
+// after quantization, in the order in which it is stored, and encoded, in float32 each.
+const rearrangedBytes = 16

@@ -55,15 +55,8 @@ func (r *Result) SortLevels() {
 	all := make([]level, len(r.Levels))
 	for k := range all {
 		all[k] = level{r.Levels[k], r.Rows[k], r.Levels[k].BitsPerWeight()}
-		var bits, n float64
-		for i := range r.Rows[k] {
-			if row := &r.Rows[k][i]; row.Bits > 0 && row.Layer.Quantized {
-				weights := float64(row.Layer.Rows) * float64(row.Layer.Cols) * float64(row.Layer.Slices)
-				bits, n = bits+row.Bits*weights, n+weights
-			}
-		}
-		if n > 0 && !quant.IsPlain(r.Levels[k]) {
-			all[k].bits = bits / n
+		if bits := r.MeanBits(k); bits > 0 && !quant.IsPlain(r.Levels[k]) {
+			all[k].bits = bits
 		}
 	}
 	slices.SortStableFunc(all, func(a, b level) int {
@@ -75,6 +68,18 @@ func (r *Result) SortLevels() {
 	for k := range all {
 		r.Levels[k], r.Rows[k] = all[k].recipe, all[k].rows
 	}
+}
+
+// MeanBits returns how many bits a quantized weight takes at a level, 0 if there is none.
+func (r *Result) MeanBits(level int) float64 {
+	var bits, n float64
+	for i := range r.Rows[level] {
+		if row := &r.Rows[level][i]; row.Bits > 0 && row.Layer.Quantized {
+			weights := float64(row.Layer.Weights())
+			bits, n = bits+row.Bits*weights, n+weights
+		}
+	}
+	return bits / max(n, 1)
 }
 
 // Partial reports whether some tensor was refused or some row is missing.

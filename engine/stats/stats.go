@@ -85,7 +85,7 @@ func Compare(res *engine.Result) []Summary {
 	counts := Counts(res)
 	for k, level := range res.Levels {
 		out[k] = summarise(level, Reached(res.Rows[k]), counts)
-		out[k].Bits, out[k].Bytes = size(res, k)
+		out[k].Bits, out[k].Bytes = res.MeanBits(k), size(res, k)
 		snr := slices.DeleteFunc(Values(Reached(res.Rows[k]), "snr_db"), func(x float64) bool { return math.IsInf(x, 1) })
 		slices.Sort(snr)
 		out[k].SNR = median(snr)
@@ -99,17 +99,12 @@ func Compare(res *engine.Result) []Summary {
 	return out
 }
 
-// size returns what a checkpoint takes at a level.
-func size(res *engine.Result, level int) (bits float64, bytes int64) {
+// size returns how many bytes a checkpoint takes at a level.
+func size(res *engine.Result, level int) (bytes int64) {
 	quantized := map[string]float64{} // bits that tensors take
-	var weights float64
 	for i := range res.Rows[level] {
-		r := &res.Rows[level][i]
-		if r.Bits > 0 && r.Layer.Quantized {
-			n := float64(r.Layer.Rows) * float64(r.Layer.Cols) * float64(r.Layer.Slices)
-			quantized[r.Layer.Tensor] += n * r.Bits
-			weights += n
-			bits += n * r.Bits
+		if r := &res.Rows[level][i]; r.Bits > 0 && r.Layer.Quantized {
+			quantized[r.Layer.Tensor] += r.Bits * float64(r.Layer.Weights())
 		}
 	}
 	for i := range res.Tensors {
@@ -120,10 +115,7 @@ func size(res *engine.Result, level int) (bits float64, bytes int64) {
 			bytes += t.Size
 		}
 	}
-	if weights > 0 {
-		bits /= weights
-	}
-	return bits, bytes
+	return bytes
 }
 
 // Counts returns a function that reports whether the layer of a row counts in statistics:
