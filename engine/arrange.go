@@ -42,35 +42,25 @@ func (l *Layer) oriented(t *weights.Tensor) quant.Dense {
 	return w
 }
 
-// dequantized returns what a scheme makes of the weights of a layer, whose stored form is t,
-// in the order in which they are stored: float32 numbers that type out can hold. meter, if not
-// nil, returns one that sees all weights. It takes up to 12 bytes of memory for each weight.
-func (l *Layer) dequantized(t *weights.Tensor, scheme quant.Scheme, out checkpoint.DType, meter func(quant.Quantizer) *quant.Meter) ([]float32, quant.Quantizer, error) {
+// dequantized returns what a scheme makes of the weights of a layer, whose stored form is t, as
+// the matrix [outputs, inputs]: float32 numbers that type out can hold. It takes up to 12 bytes
+// of memory for each weight.
+func (l *Layer) dequantized(t *weights.Tensor, scheme quant.Scheme, out checkpoint.DType) (quant.Dense, quant.Quantizer, error) {
 	if r := t.Range(); r.Beyond != "" {
-		return nil, nil, errors.New(r.Beyond)
+		return quant.Dense{}, nil, errors.New(r.Beyond)
 	}
 	w := l.oriented(t)
 	q, err := scheme.Fit(w, out)
 	if err != nil {
-		return nil, nil, err
+		return quant.Dense{}, nil, err
 	}
 	result := quant.Dense{Rows: w.Rows, Cols: w.Cols, W: make([]float32, len(w.W))}
-	var m *quant.Meter
-	if meter != nil {
-		m = meter(q)
-	}
 	rows := max(1, rowsAtOnce/w.Cols)
 	for i := 0; i < w.Rows; i += rows {
 		from, to := i*w.Cols, min(i+rows, w.Rows)*w.Cols
 		q.Dequantize(result.W[from:to], quant.Piece{W: w.W[from:to], Row: i, Width: w.Cols})
-		if m != nil {
-			m.Add(w.W[from:to], result.W[from:to])
-		}
 	}
-	if l.InputFirst {
-		result = turned(result)
-	}
-	return result.W, q, nil
+	return result, q, nil
 }
 
 // rowsAtOnce is about how many weights are dequantized together.
@@ -92,13 +82,36 @@ func turned(d quant.Dense) quant.Dense {
 	return t
 }
 
-// apart returns the matrices of a layer from its weights in the order in which they are
-// stored.
-func (l *Layer) apart(w []float32) []weights.Tensor {
-	data := make([]byte, 4*len(w))
-	checkpoint.F32.Encode(data, w)
-	if l.Slices > 1 && !l.InputFirst {
-		return weights.Slices(data, checkpoint.F32.Encoding(), l.Rows, l.Cols, l.Slices)
+// asStored returns the weights of a matrix [outputs, inputs] of a layer in the order in which
+// they are stored.
+func (l *Layer) asStored(d quant.Dense) []float32 {
+	if l.InputFirst {
+		return turned(d).W
 	}
-	return weights.Matrices(data, checkpoint.F32.Encoding(), l.Rows, l.Cols, l.Slices)
+	return d.W
+}
+
+// A placed quantizer knows what becomes of a matrix, a part of another one: the value of
+// (row, col) is at first + row*byRow + col*byCol of w.
+type placed struct {
+	w                   []float32
+	first, byRow, byCol int
+}
+
+// part returns the quantizer of matrix i of a layer, of which the matrix [outputs, inputs] is d.
+func (l *Layer) part(d quant.Dense, i int) quant.Quantizer {
+	if l.InputFirst { // stored [kernel, inputs, outputs]
+		return placed{d.W, i * l.Rows, 1, d.Cols}
+	}
+	return placed{d.W, i, l.Cols * l.Slices, l.Slices}
+}
+
+// Dequantize copies the values of the places of p.
+func (q placed) Dequantize(dst []float32, p quant.Piece) {
+	p.EachRow(func(row, col, at, n int) {
+		from := q.first + row*q.byRow + col*q.byCol
+		for i := range n {
+			dst[at+i] = q.w[from+i*q.byCol]
+		}
+	})
 }

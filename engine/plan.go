@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/spectrum"
@@ -168,6 +170,9 @@ func (p *Plan) PeakBytes(threads int) int64 {
 func workerBytes(l *Layer, bound []quant.Recipe, precision spectrum.Precision) int64 {
 	bytes := spectrum.Bytes(l.Rows, l.Cols, precision) + weights.BufferBytes
 	most := int64(0)
+	if l.Quantized && slices.ContainsFunc(bound, func(r quant.Recipe) bool { return !r.Reference() }) {
+		bytes += weights.ResidualBytes * int64(l.Rows) * int64(l.Cols)
+	}
 	for _, level := range bound {
 		scheme := level.For(l.target())
 		n := int64(0)
@@ -182,6 +187,6 @@ func workerBytes(l *Layer, bound []quant.Recipe, precision spectrum.Precision) i
 	return bytes + most*l.Weights()
 }
 
-// rearrangedBytes is what a weight takes that is rearranged for a scheme: as it was, as it is
-// after quantization, in the order in which it is stored, and encoded, in float32 each.
-const rearrangedBytes = 16
+// rearrangedBytes is what a weight takes that is rearranged for a scheme: as it is stored, in
+// the order of the scheme, and quantized, in float32 each.
+const rearrangedBytes = 12

@@ -154,10 +154,11 @@ func rearrange(dst []byte, ts *TensorStatus, stored []byte, scheme quant.Scheme,
 	}
 	for i := range ts.Layers {
 		l := &ts.Layers[i]
-		part, _, err := l.dequantized(l.stored(all, stored, ts.Encoding), scheme, out, nil)
+		dequantized, _, err := l.dequantized(l.stored(all, stored, ts.Encoding), scheme, out)
 		if err != nil {
 			return checkpoint.Unsupportedf("%w", err)
 		}
+		part := l.asStored(dequantized)
 		if at := l.Index * len(part); w != nil {
 			copy(w[at:], part)
 		} else {

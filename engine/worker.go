@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +15,10 @@ import (
 
 // A worker computes rows, one at a time, in buffers that it keeps.
 type worker struct {
-	run *run
-	ws  spectrum.Workspace
-	buf weights.Buffers
+	run      *run
+	ws       spectrum.Workspace
+	buf      weights.Buffers
+	residual weights.Residual
 }
 
 // compute returns the row of a task: quantize and dequantize, spectrum, metrics.
@@ -25,7 +27,7 @@ func (w *worker) compute(t task) Row {
 	row := w.analyse(t)
 	row.SHA256 = t.tensor.sha256
 	row.Seconds = time.Since(started).Seconds()
-	row.Bytes = t.tensor.status.Size + w.ws.Bytes() + weights.BufferBytes
+	row.Bytes = t.tensor.status.Size + w.ws.Bytes() + w.residual.Bytes() + weights.BufferBytes
 	return row
 }
 
@@ -54,38 +56,47 @@ func (w *worker) analyse(t task) Row {
 		view.Quantizer = q
 		if layer.Quantized && view.Meter == nil && level != quant.Stored {
 			view.Meter = quant.NewMeter(q)
+			if !level.Reference() {
+				view.Residual = &w.residual
+			}
 		}
 		sp, err := r.solver.Compute(&w.ws, weights.Matrix(&matrices[i], view, &w.buf))
 		if err != nil {
 			return refusedRow(layer, level, RowRefused, err.Error())
 		}
-		measured[i] = metric.Matrix{Spectrum: sp, Weights: &matrices[i], Quantizer: q}
+		measured[i] = metric.Matrix{Spectrum: sp, Weights: &matrices[i], Quantizer: q, Coherence: coherence(view.Residual)}
 	}
 	return w.measure(t, level, scheme, measured, view.Meter)
+}
+
+// coherence returns that of the errors of a matrix, NaN if none were kept.
+func coherence(r *weights.Residual) float64 {
+	if r == nil {
+		return math.NaN()
+	}
+	return r.Coherence()
 }
 
 // analyseRearranged analyses a layer whose matrices are not what the scheme is fitted to.
 func (w *worker) analyseRearranged(t task, level quant.Recipe, scheme quant.Scheme, out checkpoint.DType) Row {
 	layer := &t.tensor.status.Layers[t.layer]
 	stored := layer.stored(t.tensor.matrices, t.tensor.data, t.tensor.status.Encoding)
-	var meter *quant.Meter
-	dequantized, q, err := layer.dequantized(stored, scheme, out, func(q quant.Quantizer) *quant.Meter {
-		meter = quant.NewMeter(q)
-		return meter
-	})
+	dequantized, q, err := layer.dequantized(stored, scheme, out)
 	if err != nil {
 		return refusedRow(layer, level, RowRefused, err.Error())
 	}
-	original, parts := t.tensor.of(layer), layer.apart(dequantized)
-	measured := make([]metric.Matrix, len(parts))
-	for i := range parts {
-		sp, err := w.run.solver.Compute(&w.ws, weights.Matrix(&parts[i], weights.View{}, &w.buf))
+	view := weights.View{Meter: quant.NewMeter(q), Residual: &w.residual}
+	matrices := t.tensor.of(layer)
+	measured := make([]metric.Matrix, len(matrices))
+	for i := range matrices {
+		view.Quantizer = layer.part(dequantized, i)
+		sp, err := w.run.solver.Compute(&w.ws, weights.Matrix(&matrices[i], view, &w.buf))
 		if err != nil {
 			return refusedRow(layer, level, RowRefused, err.Error())
 		}
-		measured[i] = metric.Matrix{Spectrum: sp, Weights: &original[i], Quantizer: q}
+		measured[i] = metric.Matrix{Spectrum: sp, Weights: &matrices[i], Quantizer: q, Coherence: coherence(view.Residual)}
 	}
-	return w.measure(t, level, scheme, measured, meter)
+	return w.measure(t, level, scheme, measured, view.Meter)
 }
 
 // measure returns the row of a task whose spectra are there.

@@ -26,6 +26,7 @@ var metrics = []*Metric{
 	&ranks,
 	&powerLaw,
 	&quantizationErrors,
+	&damage,
 }
 
 // A Metric computes the values of some columns.
@@ -111,6 +112,8 @@ type Matrix struct {
 	Weights  *weights.Tensor // as stored; nil in a baseline
 	// Quantizer makes the dequantized weights; nil in a baseline.
 	Quantizer quant.Quantizer
+	// Coherence is that of the errors of the weights, NaN if it was not measured.
+	Coherence float64
 }
 
 // NewInput returns the input for matrices whose spectra are known.

@@ -379,6 +379,7 @@ func TestColumns(t *testing.T) {
 func TestCounts(t *testing.T) {
 	in := input(80, 1, heavy(60))
 	in.Errors = &quant.Errors{Unique: 3}
+	in.Baseline = input(80, 1, heavy(60)).AsBaseline()
 	values, _ := metric.Measure(in)
 	for i, c := range metric.Columns() {
 		if c.Kind == metric.Count && (values[i] != math.Trunc(values[i]) || values[i] < 0) {

@@ -28,6 +28,9 @@ type View struct {
 	Align int
 	// Meter, if not nil, sees every original and every dequantized weight once.
 	Meter *quant.Meter
+	// Residual, if not nil, keeps the errors of the matrix, which are there when all of it
+	// has been read.
+	Residual *Residual
 	// Float has the matrix read in float32 even where the weights are integer
 	// multiples of a unit.
 	Float bool
@@ -38,6 +41,9 @@ type View struct {
 // quantizer leaves weights as they are stored and they are wider than float32. One goroutine may read it at a time, and no other
 // matrix that has the same buffers.
 func Matrix(t *Tensor, v View, buf *Buffers) spectrum.Matrix {
+	if v.Residual != nil {
+		v.Residual.begin(t.Rows, t.Cols)
+	}
 	m := &matrix{view: v, buf: buf, walk: walk{t: t, align: v.Align, buf: buf.original}}
 	if v.Quantizer == nil || quant.Keeps(v.Quantizer, t.Encoding) {
 		if _, ok := t.Encoding.(checkpoint.WideEncoding); ok {
@@ -60,7 +66,7 @@ type matrix struct {
 	walk
 	view     View
 	buf      *Buffers
-	measured int // rows or columns of the larger side that the meter has seen
+	measured int // rows or columns of the larger side that the meter and the residual have seen
 }
 
 func (m *matrix) Dims() (rows, cols int) { return m.t.Rows, m.t.Cols }
@@ -75,9 +81,9 @@ func (m *matrix) Align() int {
 }
 
 // each calls f for each piece of a panel, with its offset in the panel. measure is true the
-// first time that the panel is read, if there is a meter.
+// first time that the panel is read, if there is a meter or a residual.
 func (m *matrix) each(first, count int, f func(at int, p quant.Piece, measure bool)) {
-	measure := m.view.Meter != nil && first == m.measured
+	measure := (m.view.Meter != nil || m.view.Residual != nil) && first == m.measured
 	at := 0
 	visit := func(p quant.Piece) {
 		f(at, p, measure)
@@ -101,8 +107,11 @@ func (m *matrix) dequantize(dst []float32, p quant.Piece, measure bool) {
 	} else {
 		m.view.Quantizer.Dequantize(dst, p)
 	}
-	if measure {
+	if measure && m.view.Meter != nil {
 		m.view.Meter.Add(p.W, dst)
+	}
+	if measure && m.view.Residual != nil {
+		m.view.Residual.add(p, dst)
 	}
 }
 

@@ -34,6 +34,10 @@ package kernel
 // #cgo nocallback wwq_sum_errors
 // #cgo noescape wwq_widen
 // #cgo nocallback wwq_widen
+// #cgo noescape wwq_subtract_bf16
+// #cgo nocallback wwq_subtract_bf16
+// #cgo noescape wwq_normal_product
+// #cgo nocallback wwq_normal_product
 // #cgo noescape wwq_mark
 // #cgo nocallback wwq_mark
 // #cgo noescape wwq_quantize_affine
@@ -156,4 +160,12 @@ func truth(b bool) C.int {
 		return 1
 	}
 	return 0
+}
+
+func (s Set) subtractBF16(dst []uint16, a, b []float32) float64 {
+	return float64(C.wwq_subtract_bf16(C.int(s), (*C.uint16_t)(&dst[0]), (*C.float)(&a[0]), (*C.float)(&b[0]), C.size_t(len(dst))))
+}
+
+func (s Set) normalProduct(z, x []float32, e []uint16, scale float32) {
+	C.wwq_normal_product(C.int(s), (*C.float)(&z[0]), (*C.float)(&x[0]), (*C.uint16_t)(&e[0]), C.size_t(len(e)/len(x)), C.size_t(len(x)), C.float(scale))
 }

@@ -206,6 +206,7 @@ TARGET static double FN(widen)(double *restrict dst, const float *restrict src, 
 }
 
 #include "kernel_groups.h"
+#include "kernel_residual.h"
 
 static const kernels FN(table) = {
     .decode_f16 = FN(decode_f16),
@@ -222,6 +223,8 @@ static const kernels FN(table) = {
     .codes_f16 = FN(codes_f16),
     .sum_errors = FN(sum_errors),
     .widen = FN(widen),
+    .subtract_bf16 = FN(subtract_bf16),
+    .normal_product = FN(normal_product),
     .affine = FN(affine),
     .shifted = FN(shifted),
     .mini = FN(mini),

@@ -65,3 +65,11 @@ func (Set) quantizeBook(dst, src []float32, size int, groups []Group, r *Book) {
 func (Set) groupRanges(ranges []Extent, src []float32, size int) {
 	groupRangesGeneric(ranges, src, size)
 }
+
+func (Set) subtractBF16(dst []uint16, a, b []float32) float64 {
+	return subtractBF16Generic(dst, a, b)
+}
+
+func (Set) normalProduct(z, x []float32, e []uint16, scale float32) {
+	normalProductGeneric(z, x, e, scale)
+}

@@ -25,6 +25,8 @@ typedef struct {
     void (*codes_f16)(uint16_t *, const float *, size_t);
     void (*sum_errors)(wwq_error_sums *, const float *, const float *, size_t);
     double (*widen)(double *, const float *, size_t);
+    double (*subtract_bf16)(uint16_t *, const float *, const float *, size_t);
+    void (*normal_product)(float *, const float *, const uint16_t *, size_t, size_t, float);
     void (*affine)(float *, const float *, size_t, size_t, const wwq_group *, const wwq_affine *);
     void (*shifted)(float *, const float *, size_t, size_t, const wwq_group *, const wwq_shifted *);
     void (*mini)(float *, const float *, size_t, size_t, const wwq_group *, const wwq_mini *);
@@ -34,6 +36,9 @@ typedef struct {
 } kernels;
 
 typedef float vf4 __attribute__((vector_size(16)));
+typedef float vf8 __attribute__((vector_size(32)));
+typedef uint32_t vu8 __attribute__((vector_size(32)));
+typedef uint16_t vh8 __attribute__((vector_size(16), aligned(2), may_alias));
 typedef double vd4 __attribute__((vector_size(32)));
 typedef int64_t vl4 __attribute__((vector_size(32)));
 static const vl4 ABS_MASK = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
@@ -86,6 +91,8 @@ static inline uint16_t float_to_half(float f) {
     }
     return (uint16_t)(sign | ((mag - 0x38000000u + 0xfff + (mag >> 13 & 1)) >> 13));
 }
+
+#define load_bf16x8(p) ((vf8)(__builtin_convertvector(*(const vh8 *)(p), vu8) << 16))
 
 // The base set is portable C. On arm64 it uses NEON, which every such machine has.
 #ifdef __aarch64__
@@ -183,6 +190,13 @@ void wwq_sum_errors(int set, wwq_error_sums *s, const float *a, const float *b, 
 }
 double wwq_widen(int set, double *dst, const float *src, size_t n) {
     return sets[set].table->widen(dst, src, n);
+}
+double wwq_subtract_bf16(int set, uint16_t *dst, const float *a, const float *b, size_t n) {
+    return sets[set].table->subtract_bf16(dst, a, b, n);
+}
+void wwq_normal_product(int set, float *z, const float *x, const uint16_t *e, size_t rows,
+                        size_t cols, float scale) {
+    sets[set].table->normal_product(z, x, e, rows, cols, scale);
 }
 
 void wwq_quantize_affine(int set, float *dst, const float *src, size_t n, size_t size,

@@ -69,6 +69,9 @@ void wwq_round_bf16(int set, float *x, size_t n);
 void wwq_codes_f16(int set, uint16_t *dst, const float *src, size_t n);
 void wwq_sum_errors(int set, wwq_error_sums *s, const float *a, const float *b, size_t n);
 double wwq_widen(int set, double *dst, const float *src, size_t n);
+double wwq_subtract_bf16(int set, uint16_t *dst, const float *a, const float *b, size_t n);
+void wwq_normal_product(int set, float *z, const float *x, const uint16_t *e, size_t rows,
+                        size_t cols, float scale);
 void wwq_quantize_affine(int set, float *dst, const float *src, size_t n, size_t size,
                          const wwq_group *g, wwq_affine rule);
 void wwq_quantize_shifted(int set, float *dst, const float *src, size_t n, size_t size,
