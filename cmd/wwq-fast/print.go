@@ -32,13 +32,19 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 	if slices.ContainsFunc(res.Levels, func(l quant.Recipe) bool { return !quant.IsPlain(l) }) {
 		sizes = 1
 	}
+	failed := 2
+	if slices.ContainsFunc(summaries, func(s stats.Summary) bool { return s.Failed > 0 }) {
+		failed = 0
+	}
 	w := t.NewTable(
 		cli.Column{Head: "level"},
 		cli.Column{Head: "bits", Right: true, Spare: sizes},
 		cli.Column{Head: "size", Right: true, Spare: sizes},
-		cli.Column{Head: "SNR dB", Right: true, Spare: sizes + 1},
+		cli.Column{Head: "SNR dB", Right: true, Spare: sizes},
+		cli.Column{Head: "coh.", Right: true, Spare: sizes},
+		cli.Column{Head: "w1", Right: true, Spare: sizes},
 		cli.Column{Head: "layers", Right: true, Spare: 2},
-		cli.Column{Head: "failed", Right: true, Spare: 2},
+		cli.Column{Head: "failed", Right: true, Spare: failed},
 		cli.Column{Head: "mean α", Right: true},
 		cli.Column{Head: "std", Right: true, Spare: 5},
 		cli.Column{Head: "median", Right: true},
@@ -61,7 +67,7 @@ func printComparison(t *cli.Terminal, summaries []stats.Summary, res *engine.Res
 			change, median = changeCell(s.MeanChange), changeCell(s.MedianChange)
 		}
 		w.Row(
-			quant.ShortName(s.Level), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), numberCell("%.1f", s.SNR), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
+			quant.ShortName(s.Level), numberCell("%.4g", report.Known(s.Bits)), mem.Text(s.Bytes), numberCell("%.1f", s.SNR), numberCell("%.2f", s.Coherence), numberCell("%.3f", s.Distance), s.Layers, s.Failed, cell(s.Mean), cell(s.Std), cell(s.Median), cell(s.Min), cell(s.Max),
 			change, median, s.Undetermined, s.Below, s.Optimal, s.Above, cell(s.AlphaHat), cell(s.Pearson), cell(s.Spearman),
 		)
 	}

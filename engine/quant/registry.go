@@ -153,19 +153,59 @@ func parseRegistered(name string) (Recipe, error) {
 	if to, ok := aliases[base]; ok {
 		base = to
 	}
-	base = respelled(base)
-	for _, e := range registry {
-		groups := e.pattern.FindStringSubmatch(base)
-		if groups == nil {
-			continue
+	e, m := lookup(respelled(base))
+	if e == nil {
+		return nil, nil
+	}
+	r, err := e.make(m)
+	if err != nil || !chosen {
+		return r, err
+	}
+	return withArithmetic(r, at)
+}
+
+// lookup returns the entry to which a name belongs, nil if there is none.
+func lookup(name string) (*entry, *match) {
+	for i := range registry {
+		if groups := registry[i].pattern.FindStringSubmatch(name); groups != nil {
+			return &registry[i], &match{name, groups}
 		}
-		r, err := e.make(&match{base, groups})
-		if err != nil || !chosen {
-			return r, err
-		}
-		return withArithmetic(r, at)
 	}
 	return nil, nil
+}
+
+// Tool returns the tool and version that the level or scheme called name follows, as
+// [Scheme.Name] has it; empty if it follows none.
+func Tool(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	if e, _ := lookup(name); e != nil && e.class != Own {
+		return e.tool
+	}
+	return ""
+}
+
+// NoImatrix reports whether a level, or a rule of it, follows ggml without an importance matrix, with which most
+// published files are made.
+func NoImatrix(r Recipe) bool {
+	m, ok := r.(mapped)
+	if !ok {
+		return strings.Contains(Tool(r.Name()), "no imatrix")
+	}
+	found := false
+	m.each(func(_ string, r Recipe) bool {
+		found = NoImatrix(r)
+		return !found
+	})
+	return found
+}
+
+// Label returns the name of a level for legends and headings: [ShortName], and "no imatrix"
+// where [NoImatrix] says so.
+func Label(r Recipe) string {
+	if NoImatrix(r) {
+		return ShortName(r) + ", no imatrix"
+	}
+	return ShortName(r)
 }
 
 // withArithmetic returns a recipe that computes in the type called at.

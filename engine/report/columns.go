@@ -13,12 +13,27 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
-// A Context is what a row does not know of itself.
+// A Context is what a row does not know of itself. One goroutine may use it at a time.
 type Context struct {
 	Model string    // the name of the model
 	When  time.Time // the start of the run; if it is zero, the column timestamp is empty
 	// Compat says that tables have what WeightWatcher writes.
 	Compat bool
+
+	tools map[string]string // by the names of schemes
+}
+
+// tool returns the tool that a scheme follows.
+func (c *Context) tool(scheme string) string {
+	name, known := c.tools[scheme]
+	if !known {
+		if c.tools == nil {
+			c.tools = map[string]string{}
+		}
+		name = quant.Tool(scheme)
+		c.tools[scheme] = name
+	}
+	return name
 }
 
 // A Column is one column of a table: a metric, or something of the layer, the level or
@@ -59,6 +74,8 @@ var described = []Column{
 		number: func(r *engine.Row) float64 { return Known(r.Bits) }},
 	{Column: metric.Column{Name: "scheme", Kind: metric.Text, Doc: "Scheme by which the level quantized the layer: of a mixture, the one of this layer; empty if the level changes nothing. Where rows ask for another type, warning says which it is."},
 		text: func(r *engine.Row, _ *Context) string { return r.Scheme }},
+	{Column: metric.Column{Name: "tool", Kind: metric.Text, Doc: "Tool and version whose convention the scheme follows; empty if it follows none."},
+		text: func(r *engine.Row, c *Context) string { return c.tool(r.Scheme) }},
 	{Column: metric.Column{Name: "model_name", Kind: metric.Text, Doc: "Name of the model."},
 		text: func(_ *engine.Row, c *Context) string { return c.Model }},
 	{Column: metric.Column{Name: "quantization", Kind: metric.Text, Doc: "Name of the level."},
@@ -95,8 +112,8 @@ var leading = map[metric.Table][]string{
 
 // trailing are the columns at the end of tables that are no metrics.
 var trailing = map[metric.Table][]string{
-	metric.Results: {"bits_per_weight", "scheme"},
-	metric.Errors:  {"bits_per_weight", "scheme"},
+	metric.Results: {"bits_per_weight", "scheme", "tool"},
+	metric.Errors:  {"bits_per_weight", "scheme", "tool"},
 }
 
 // Columns returns the columns of a table in its order.

@@ -122,6 +122,16 @@ var comparison = []comparisonColumn{
 		"Bytes of all tensors of the checkpoint: those that the level quantizes in their bits, all others as they are stored."},
 	{"snr_db_median", metric.Number, func(s *stats.Summary) any { return s.SNR },
 		"Median of the signal-to-noise ratios of the layers that the level quantizes, in dB."},
+	{"w1_log_median", metric.Number, func(s *stats.Summary) any { return s.Distance },
+		"Median of w1_log, the distances of the spectra from those of the baseline."},
+	{"coherence_max", metric.Number, func(s *stats.Summary) any { return s.Coherence },
+		"Largest coherence of the errors of a layer."},
+	{"coherence_layer", metric.Text, func(s *stats.Summary) any { return s.CoherentName() },
+		"The layer that has it."},
+	{"num_coherent", metric.Count, func(s *stats.Summary) any { return s.Coherent },
+		"Number of layers with a coherence above 1.2, whose errors are not like noise."},
+	{"tool", metric.Text, func(s *stats.Summary) any { return quant.Tool(s.Level.Name()) },
+		"Tool and version whose convention the level follows; empty if it follows none."},
 }
 
 // Known returns a number that is 0 if it is not known, NaN for that.

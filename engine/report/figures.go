@@ -52,7 +52,7 @@ func alphaDistributions(d *plotData) ([][]*plot.Plot, error) {
 		if i%cols == 0 {
 			y = "layers"
 		}
-		p := newPlot(quant.ShortName(s.Level), "alpha", y)
+		p := newPlot(quant.Label(s.Level), "alpha", y)
 		p.Y.Tick.Marker = niceTicks{whole: true}
 		p.Add(band{vertical: true})
 		beyond := len(d.levels[i].alphas())

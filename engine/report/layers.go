@@ -48,7 +48,7 @@ func layerwiseAlpha(d *plotData) ([][]*plot.Plot, error) {
 	for i := range d.levels {
 		if l := d.line(i, each); !l.empty() {
 			p.Add(l)
-			p.Legend.Add(quant.ShortName(d.levels[i].level), l)
+			p.Legend.Add(quant.Label(d.levels[i].level), l)
 		}
 	}
 	if layers <= mostNamed {

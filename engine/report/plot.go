@@ -84,8 +84,10 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 	dc := draw.Crop(draw.New(img), 4, -10, 4, -6)
 	dc = d.heading(dc)
 	var beside *plot.Legend
+	width := vg.Length(0)
 	if len(panels) == 1 && len(panels[0]) == 1 {
-		dc, beside = legendBeside(dc, panels[0][0])
+		beside, width = legendBeside(dc, panels[0][0])
+		dc = draw.Crop(dc, 0, -width, 0, 0)
 	}
 	tiles := draw.Tiles{
 		Rows: len(panels), Cols: len(panels[0]),
@@ -101,7 +103,7 @@ func (f *figure) write(w io.Writer, d *plotData) error {
 	}
 	if beside != nil {
 		beside.Draw(draw.Canvas{Canvas: dc.Canvas, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: dc.Max.X, Y: dc.Min.Y}, Max: vg.Point{X: dc.Max.X + legendWidth, Y: dc.Max.Y - 20},
+			Min: vg.Point{X: dc.Max.X, Y: dc.Min.Y}, Max: vg.Point{X: dc.Max.X + width, Y: dc.Max.Y - 20},
 		}})
 	}
 	// Flat colours compress well at any setting; the default one takes longer
@@ -139,15 +141,16 @@ func tail(name string, n int) string {
 	return "…" + string(r[len(r)-n+1:])
 }
 
-// legendWidth is the room beside a plot for its legend.
+// legendWidth is the least room beside a plot for its legend.
 const legendWidth = 92
 
-// legendBeside takes the legend out of a plot, and room for it from the canvas.
-func legendBeside(c draw.Canvas, p *plot.Plot) (draw.Canvas, *plot.Legend) {
+// legendBeside takes the legend out of a plot, and returns it and the width it needs on a
+// canvas.
+func legendBeside(c draw.Canvas, p *plot.Plot) (*plot.Legend, vg.Length) {
 	l := p.Legend
 	l.Top, l.Left, l.XOffs, l.YOffs = true, true, 4, 0
 	p.Legend = plot.NewLegend()
-	return draw.Crop(c, 0, -legendWidth, 0, 0), &l
+	return &l, max(legendWidth, l.Rectangle(c).Size().X+8)
 }
 
 var (
@@ -244,7 +247,7 @@ func stroke(c color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyle 
 func (d *plotData) levelTicks() plot.ConstantTicks {
 	t := make(plot.ConstantTicks, len(d.levels))
 	for i := range d.levels {
-		t[i] = plot.Tick{Value: float64(i), Label: tail(quant.ShortName(d.levels[i].level), 24)}
+		t[i] = plot.Tick{Value: float64(i), Label: tail(quant.Label(d.levels[i].level), 28)}
 	}
 	return t
 }
@@ -257,7 +260,7 @@ func (d *plotData) nameLevels(p *plot.Plot) {
 	}
 	longest := 0
 	for i := range d.levels {
-		longest = max(longest, min(len(quant.ShortName(d.levels[i].level)), 24))
+		longest = max(longest, min(len(quant.Label(d.levels[i].level)), 28))
 	}
 	// Names that would touch each other are slanted. An axis has room for some 70 letters.
 	if longest*len(d.levels) > 70 {

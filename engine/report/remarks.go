@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -29,6 +31,7 @@ func Remarks(res *engine.Result, summaries []stats.Summary) []string {
 		all = append(all, fmt.Sprintf("spectra of fewer than %d eigenvalues, whose exponents are little more than guesses: %d of %d",
 			stats.ShortSpectrum, first.Short, first.Layers-first.Unquantized))
 	}
+	all = append(all, sentences(noImatrix(summaries), coherent(summaries))...)
 	for i := range summaries {
 		if short, name := quant.ShortName(summaries[i].Level), summaries[i].Level.Name(); short != name {
 			all = append(all, short+" is "+tail(name, 1000))
@@ -38,6 +41,45 @@ func Remarks(res *engine.Result, summaries []stats.Summary) []string {
 		}
 	}
 	return all
+}
+
+// sentences returns those that are not empty.
+func sentences(all ...string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+// noImatrix names the levels that follow ggml without an importance matrix.
+func noImatrix(summaries []stats.Summary) string {
+	var names []string
+	for i := range summaries {
+		if quant.NoImatrix(summaries[i].Level) {
+			names = append(names, quant.ShortName(summaries[i].Level))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "no imatrix: " + strings.Join(names, ", ") + "; most published files of these types are made with an importance matrix, and have other values"
+}
+
+// coherent names the levels at which errors of some layers are not like noise.
+func coherent(summaries []stats.Summary) string {
+	var levels []string
+	for i := range summaries {
+		s := &summaries[i]
+		if s.Coherent == 0 {
+			continue
+		}
+		of := ""
+		if s.Coherent > 1 {
+			of = fmt.Sprintf("%d layers, most ", s.Coherent)
+		}
+		levels = append(levels, fmt.Sprintf("%s %s%s (%.2f)", quant.ShortName(s.Level), of, checkpoint.Printable(s.CoherentName()), s.Coherence))
+	}
+	if len(levels) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("errors with directions of their own (coherence above %g): %s", stats.CoherentErrors, strings.Join(levels, "; "))
 }
 
 // oneLayer says that the change of a mean is that of one layer by more than half, if it is.

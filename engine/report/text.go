@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/stats"
+	"github.com/wwq-fast/wwq-fast/internal/mem"
 )
 
 // announced are the changes of the mean exponent that the published study of linear
@@ -65,6 +67,7 @@ func writeText(w io.Writer, d *data) error {
 		p.section("CHANGES")
 	}
 	p.comparison(d)
+	p.bySize(d)
 	p.section("HOW IT WAS COMPUTED")
 	p.provenance(d.res)
 	p.section("TENSORS")
@@ -75,6 +78,9 @@ func writeText(w io.Writer, d *data) error {
 
 func (p printer) summary(s *stats.Summary, compat bool) {
 	p.line("\n%s", s.Level.Name())
+	if tool := quant.Tool(s.Level.Name()); tool != "" {
+		p.line("  follows           %s", tool)
+	}
 	p.line("  layers            %d", s.Layers)
 	if s.Unquantized > 0 {
 		p.line("  not quantized     %d (in none of these numbers)", s.Unquantized)
@@ -124,6 +130,46 @@ func (p printer) comparison(d *data) {
 	}
 }
 
+// sameSize is the ratio of bits above which two levels stand in one group.
+const sameSize = 0.92
+
+// bySize writes what the levels do to the weights and the spectra, from more bits to fewer, those
+// of about one size together, if some level is of a scheme with scales of its own.
+func (p printer) bySize(d *data) {
+	if !slices.ContainsFunc(d.res.Levels, func(r quant.Recipe) bool { return !quant.IsPlain(r) }) {
+		return
+	}
+	p.section("SCHEMES BY SIZE")
+	p.line("%-28s %6s %10s %7s %9s %9s %11s %11s", "level", "bits", "size", "SNR dB", "coherence", "w1_log", "mean change", "med. change")
+	size := 0.0
+	for i := range d.summaries {
+		s := &d.summaries[i]
+		if i > 0 && s.Bits < sameSize*size {
+			p.line("")
+		}
+		if i == 0 || s.Bits < sameSize*size {
+			size = s.Bits
+		}
+		mean, median := signed(s.MeanChange), signed(s.MedianChange)
+		if i == d.res.Baseline() {
+			mean, median = "-", "-"
+		}
+		p.line("%-28s %6.4g %10s %7s %9s %9s %11s %11s", quant.Label(s.Level), s.Bits, mem.Text(s.Bytes), decimals(s.SNR, 1), decimals(s.Coherence, 2),
+			decimals(s.Distance, 4), mean, median)
+	}
+	p.line("\nbits: of a weight, with scales; size: of the whole checkpoint; SNR: median over layers;")
+	p.line("coherence: largest of a layer, about 1 where errors are like noise; w1_log: median distance of")
+	p.line("the spectra from those of the baseline; changes: of alpha, as above.")
+}
+
+// decimals formats a number that may not exist.
+func decimals(x float64, n int) string {
+	if math.IsNaN(x) {
+		return "-"
+	}
+	return fmt.Sprintf("%.*f", n, x)
+}
+
 // expectation says what change was announced for a level and whether the measured one
 // lies in that range.
 func expectation(s *stats.Summary) string {
@@ -149,12 +195,7 @@ func expectation(s *stats.Summary) string {
 	return fmt.Sprintf("%s: not found (%.2f %%)", text, change)
 }
 
-func fixed(x float64) string {
-	if math.IsNaN(x) {
-		return "-"
-	}
-	return fmt.Sprintf("%.3f", x)
-}
+func fixed(x float64) string { return decimals(x, 3) }
 
 // Change formats a relative change in percent.
 func Change(x float64) string {
