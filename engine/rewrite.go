@@ -14,6 +14,7 @@ type RewriteSummary struct {
 	Files   []string // paths written
 	Changed Tally    // tensors quantized and dequantized
 	Copied  Tally    // tensors copied byte for byte
+	Refused Tally    // those of them whose shapes the scheme does not take
 	// Reasons says why tensors were copied, the reason of most parameters first.
 	Reasons []Reason
 	// Notes are sentences on files of the source that were not copied.
@@ -29,8 +30,8 @@ type RewriteSummary struct {
 // layers does. What out may be, and what happens on errors, is up to the format:
 // see its [checkpoint.Rewriter]. overwrite allows output files to be replaced.
 //
-// A tensor with weights that are not finite, or that overflow the stored type,
-// ends it with an error. The memory taken is that of the largest tensor, twice.
+// A tensor of a shape that the scheme does not take is copied, and counted as refused; one with
+// weights that are not finite, or that overflow the stored type, ends it with an error. The memory taken is that of the largest tensor, twice.
 func Quantize(ctx context.Context, src checkpoint.Source, out string, level quant.Recipe, opts Options, overwrite bool) (RewriteSummary, error) {
 	var sum RewriteSummary
 	w, ok := src.(checkpoint.Rewriter)
@@ -48,7 +49,7 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 	planned := map[string]*TensorStatus{} // the tensors to be quantized
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
-		if ts.Status == Planned && ts.Layers[0].Quantized && !quant.IsStored(bound.For(ts.Layers[0].target())) {
+		if ts.Status == Planned && ts.Layers[0].Quantized && left(ts, bound) == "" {
 			planned[ts.Name] = ts
 		}
 	}

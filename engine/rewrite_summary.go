@@ -33,6 +33,23 @@ type Reason struct {
 	Tally
 }
 
+// unmatched is why a level of rules leaves a tensor as it is.
+const unmatched = "no rule matches it"
+
+// left says why a bound level leaves a tensor that is planned to be quantized as it is, empty
+// if it does not.
+func left(ts *TensorStatus, level quant.Recipe) string {
+	of := ts.Layers[0].target()
+	scheme := level.For(of)
+	if quant.IsStored(scheme) {
+		return unmatched
+	}
+	if err := quant.Takes(scheme, of.Rows, of.Cols); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // count sets the tallies of s to what a plan without limits changes at a level, and copies.
 func (s *RewriteSummary) count(plan *Plan, level quant.Recipe) {
 	reasons := map[string]*Reason{}
@@ -40,11 +57,13 @@ func (s *RewriteSummary) count(plan *Plan, level quant.Recipe) {
 		ts := &plan.Tensors[i]
 		text := general(ts.Reason + ts.Kept) // one of them is empty
 		if ts.Status == Planned && ts.Layers[0].Quantized {
-			if !quant.IsStored(level.For(ts.Layers[0].target())) {
+			if text = left(ts, level); text == "" {
 				s.Changed.add(ts)
 				continue
 			}
-			text = "no rule matches it"
+			if text != unmatched {
+				s.Refused.add(ts)
+			}
 		}
 		if ts.Flag != "" {
 			text += "; " + ts.Flag + " adds it"

@@ -36,7 +36,8 @@ func quantizeCommand() *ucli.Command {
 		ArgsUsage: "[flags] MODEL --bits B -o OUT",
 		Description: `The copy holds floating-point weights, in shards as the source; everything that is
 not quantized is copied byte for byte, and so are configuration, tokenizer and code of
-a folder. The metadata say the level and the source. OUT is a folder, or a .safetensors
+a folder. A tensor whose shape the scheme does not take is copied, too, and named with
+the reason; then the exit code is 3. The metadata say the level and the source. OUT is a folder, or a .safetensors
 file if the source is one file.
 
 Examples:
@@ -85,6 +86,9 @@ func (q *quantization) run(c *ucli.Context) error {
 		t.Warn("no tensor was quantized: the copy is the same; wwq-fast describe says why")
 	}
 	sayRewritten(t, quant.ShortName(level), &sum)
+	if sum.Refused.Tensors > 0 {
+		return cli.ErrPartial
+	}
 	return nil
 }
 

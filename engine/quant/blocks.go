@@ -142,18 +142,26 @@ func (s blocks) Output(stored checkpoint.DType) checkpoint.DType {
 	return checkpoint.DType(s.For(Target{DType: stored}).(blocks).in)
 }
 
+// Takes asks whether groups divide the tensor, if the tool does.
+func (s blocks) Takes(rows, cols int) error {
+	g := s.granularity
+	if s.remainder == refused && g.Cols > 1 && cols%g.Cols != 0 {
+		return fmt.Errorf("%s takes rows of a multiple of %d weights, not of %d", s.name, g.Cols, cols)
+	}
+	if s.remainder == refused && g.Rows > 1 && rows%g.Rows != 0 {
+		return fmt.Errorf("%s takes a multiple of %d rows, not %d", s.name, g.Rows, rows)
+	}
+	return nil
+}
+
 func (s blocks) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 	r := w.Range()
 	if err := checkRange(r, out); err != nil {
 		return nil, err
 	}
 	rows, cols := w.Dims()
-	g := s.granularity
-	if s.remainder == refused && g.Cols > 1 && cols%g.Cols != 0 {
-		return nil, fmt.Errorf("%s takes rows of a multiple of %d weights, not of %d", s.name, g.Cols, cols)
-	}
-	if s.remainder == refused && g.Rows > 1 && rows%g.Rows != 0 {
-		return nil, fmt.Errorf("%s takes a multiple of %d rows, not %d", s.name, g.Rows, rows)
+	if err := s.Takes(rows, cols); err != nil {
+		return nil, err
 	}
 	q := &blockQuantizer{scheme: s, out: out, cols: cols}
 	if t, ok := s.rule.(global); ok {

@@ -97,6 +97,14 @@ func (b block) Granularity() Granularity {
 // Output is float32, in which ggml dequantizes.
 func (block) Output(checkpoint.DType) checkpoint.DType { return checkpoint.F32 }
 
+// Takes asks whether blocks divide the rows.
+func (b block) Takes(_, cols int) error {
+	if weights, _ := b.stored().Block(); !b.half && cols%weights != 0 {
+		return fmt.Errorf("%s has blocks of %d weights, which do not divide rows of %d: llama-quantize stops there, too", b.stored().Name(), weights, cols)
+	}
+	return nil
+}
+
 func (b block) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 	r := w.Range()
 	if err := checkRange(r, out); err != nil {
@@ -106,10 +114,10 @@ func (b block) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 		return castF16{}.Fit(w, out)
 	}
 	q := &blockQuantized{b.stored(), out}
-	weights, _ := q.t.Block()
-	if _, cols := w.Dims(); cols%weights != 0 {
-		return nil, fmt.Errorf("%s has blocks of %d weights, which do not divide rows of %d: llama-quantize stops there, too", q.t.Name(), weights, cols)
+	if err := b.Takes(w.Dims()); err != nil {
+		return nil, err
 	}
+	weights, _ := q.t.Block()
 	if r.AbsMax() < overflows {
 		return q, nil
 	}

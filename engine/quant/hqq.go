@@ -57,19 +57,27 @@ func (h hqq) Output(checkpoint.DType) checkpoint.DType { return h.compute }
 // BytesPerWeight is the memory that the search takes: the weights, group after group.
 func (hqq) BytesPerWeight() int { return 4 }
 
+// Takes asks whether groups divide the tensor.
+func (h hqq) Takes(rows, cols int) error {
+	if n := rows * cols; h.group != 0 && (n%h.group != 0 || h.group%8 != 0) {
+		return fmt.Errorf("%s takes a multiple of %d weights, not %d", h.Name(), h.group, n)
+	}
+	return nil
+}
+
 // Fit walks over the weights once, and searches in a copy of them.
 func (h hqq) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 	if err := checkRange(w.Range(), out); err != nil {
 		return nil, err
 	}
 	rows, cols := w.Dims()
+	if err := h.Takes(rows, cols); err != nil {
+		return nil, err
+	}
 	n := rows * cols
 	q := &hqqQuantizer{scheme: h, out: out, cols: cols, group: h.group}
 	if q.group == 0 {
 		q.group = cols
-	}
-	if n%q.group != 0 || h.group%8 != 0 {
-		return nil, fmt.Errorf("%s takes a multiple of %d weights, not %d", h.Name(), q.group, n)
 	}
 	q.count = n / q.group
 	x := make([]float32, n) // group after group

@@ -177,6 +177,22 @@ func Rounding(q Quantizer) float64 {
 	return checkpoint.F32.Rounding()
 }
 
+// A Choosy scheme does not take tensors of all shapes.
+type Choosy interface {
+	Scheme
+	// Takes returns an error that says why the scheme does not take a tensor of rows×cols,
+	// nil if it does. Fit returns the same error.
+	Takes(rows, cols int) error
+}
+
+// Takes returns an error that says why s does not take a tensor of rows×cols, nil if it does.
+func Takes(s Scheme, rows, cols int) error {
+	if c, ok := s.(Choosy); ok {
+		return c.Takes(rows, cols)
+	}
+	return nil
+}
+
 // An Outputting scheme says in which type the tool that it follows leaves dequantized
 // weights.
 type Outputting interface {

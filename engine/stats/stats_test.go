@@ -47,6 +47,7 @@ func check(t *testing.T, name string, got, want stats.Summary) {
 	t.Helper()
 	got.Paired, got.Largest, got.WithoutLargest = 0, nil, 0  // TestPairs
 	got.AlphaHatMedian, got.LogNormMedian, got.SNR = 0, 0, 0 // TestMedians
+	got.Distance, got.Coherence = 0, 0                       // TestDamage
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range w.NumField() {
 		field := w.Type().Field(i).Name
@@ -267,5 +268,22 @@ func TestSizes(t *testing.T) {
 	// 80 weights of 4 bits and 160 of 5; two tensors stay as they are.
 	if s := stats.Compare(res)[1]; s.Bits != (80*4+160*5)/240. || s.Bytes != 40+100+2000 || s.SNR != 10 {
 		t.Errorf("%v bits, %d bytes, %v dB", s.Bits, s.Bytes, s.SNR)
+	}
+}
+
+// TestDamage: the distance of a level is the median of those of its layers, the coherence the
+// largest, and of layers that count only.
+func TestDamage(t *testing.T) {
+	res := result(t, "fp16,4bit", []float64{1, 2, 3, 4}, []float64{1, 2, 3, 4})
+	for i, damage := range [][2]float64{{0.5, 1.1}, {nan, nan}, {0.2, 1.3}, {0.1, 1.25}} {
+		res.Rows[1][i].Set("w1_log", damage[0])
+		res.Rows[1][i].Set("coherence", damage[1])
+	}
+	s := stats.Compare(res)
+	if got := s[1]; got.Distance != 0.2 || got.Coherence != 1.3 || got.Coherent != 2 || got.MostCoherent.Layer.ID != 2 {
+		t.Errorf("distance %g, coherence %g of layer %v, %d above the limit", got.Distance, got.Coherence, got.MostCoherent, got.Coherent)
+	}
+	if base := s[0]; !math.IsNaN(base.Distance) || !math.IsNaN(base.Coherence) || base.MostCoherent != nil || base.CoherentName() != "" {
+		t.Errorf("the baseline: distance %g, coherence %g", base.Distance, base.Coherence)
 	}
 }
