@@ -111,6 +111,13 @@ var registry = []entry{
 		examples: []string{"quanto-qint8", "quanto-qint4", "quanto-qint2", "quanto-qfloat8", "quanto-qfloat8-e5m2"}, tool: "optimum-quanto 0.2.7", class: Exact, make: makeQuanto,
 	},
 	{
+		pattern: whole("quanto-qint(4|2)-hqq"), shown: "quanto-qint4-hqq, quanto-qint2-hqq", examples: []string{"quanto-qint4-hqq"}, tool: "optimum-quanto 0.2.7, HqqOptimizer", class: Order,
+		make: func(m *match) (Recipe, error) {
+			k := m.number(1, 4)
+			return single{quantoHQQ{blocks{name: fmt.Sprintf("quanto-qint%d", k), granularity: grouped(128), rule: quantoInt{k}, code: float64(k), parameters: 32}}}, nil
+		},
+	},
+	{
 		pattern: whole("torchao-int8(-row|-tensor|-g[1-9][0-9]{0,5})?"), shown: "torchao-int8, torchao-int8-tensor, torchao-int8-gG", examples: []string{"torchao-int8"}, tool: "torchao 0.19, Int8WeightOnly", class: Exact,
 		refuses: "rows that groups do not divide",
 		make: func(m *match) (Recipe, error) {
