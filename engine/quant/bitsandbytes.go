@@ -23,9 +23,11 @@ func (bnbInt8) fit(r Range, _ float32, _ arithmetic) (params, error) {
 }
 
 func (bnbInt8) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
-	const inverse = 7.874015718698502e-3 // 1/127 with its digits
-	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{Low: -127, High: 127, Half: true, Factor: inverse})
+	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{Low: -127, High: 127, Half: true, Factor: inverse127})
 }
+
+// inverse127 is 1/127 with the digits that bitsandbytes has.
+const inverse127 = 7.874015718698502e-3
 
 // nf4Values are the quantiles of a normal distribution that QLoRA's NormalFloat has.
 var nf4Values = [16]float32{
@@ -46,12 +48,14 @@ type bnb4bit struct {
 	double bool // the scales are quantized, too
 }
 
-// fit has the largest magnitude twice, as the scale, and as the divisor in Zero.
+// fit has the largest magnitude twice, as the scale, and, as it is, in Zero.
 func (bnb4bit) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	amax := r.AbsMax()
-	divisor := max(amax, 1e-38)
-	return params{Scale: amax, Step: 1 / divisor, Zero: divisor}, nil
+	return params{Scale: amax, Step: 1 / divisor(amax), Zero: amax}, nil
 }
+
+// divisor is what weights whose largest magnitude is amax are divided by.
+func divisor(amax float32) float32 { return max(amax, 1e-38) }
 
 func (u bnb4bit) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
 	book := nf4Book
@@ -61,7 +65,7 @@ func (u bnb4bit) apply(dst, src []float32, size int, groups []params, _ arithmet
 	last := len(groups) - 1
 	if at := last * size; groups[last].Step == 0 {
 		book.Multiply = false
-		kernel.QuantizeBook(dst[at:], src[at:], size, []params{{Scale: groups[last].Scale, Step: groups[last].Zero}}, &book)
+		kernel.QuantizeBook(dst[at:], src[at:], size, []params{{Scale: groups[last].Scale, Step: divisor(groups[last].Zero)}}, &book)
 		dst, src, groups = dst[:at], src[:at], groups[:last]
 	}
 	book.Multiply = true
@@ -79,13 +83,13 @@ func newBook(values [16]float32) kernel.Book {
 }
 
 // settle divides by the scale in the last run if that is short, as bitsandbytes does, and
-// quantizes the scales.
-func (u bnb4bit) settle(groups []params, short bool) {
+// quantizes the scales: it returns their mean, and leaves the scale of scales in Bias.
+func (u bnb4bit) settle(groups []params, short bool) float32 {
 	if short {
 		groups[len(groups)-1].Step = 0
 	}
 	if !u.double {
-		return
+		return 0
 	}
 	sum := 0.0
 	for i := range groups {
@@ -101,13 +105,19 @@ func (u bnb4bit) settle(groups []params, short bool) {
 			largest = max(largest, part[i].Scale, -part[i].Scale)
 		}
 		for i := range part {
-			code := float32(0)
-			if largest > 0 {
-				code = dynamicValues[nearest(dynamicValues, part[i].Scale/largest)]
-			}
-			part[i].Scale = float32(code*largest) + mean
+			part[i].Scale = float32(doubled(part[i].Scale, largest)*largest) + mean
+			part[i].Bias = largest
 		}
 	}
+	return mean
+}
+
+// doubled returns what a scale less the mean is quantized to, in units of the largest of its run.
+func doubled(scale, largest float32) float32 {
+	if largest > 0 {
+		return dynamicValues[nearest(dynamicValues, scale/largest)]
+	}
+	return 0
 }
 
 // nearest returns the index of the value of an ascending book that is nearest to t: of the

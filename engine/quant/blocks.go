@@ -33,11 +33,11 @@ type global interface {
 	tensor(r Range, a arithmetic) float32
 }
 
-// A settling rule has something to do when the parameters of all groups are there. short says
-// that the last run is.
+// A settling rule has something to do when the parameters of all groups are there, and returns
+// a parameter of the whole tensor. short says that the last run is.
 type settling interface {
 	rule
-	settle(groups []params, short bool)
+	settle(groups []params, short bool) float32
 }
 
 // A sizing rule has groups whose size depends on the length of a row.
@@ -274,7 +274,7 @@ func (q *blockQuantizer) fit(w Weights, rows int) error {
 		}
 	}
 	if u, ok := q.scheme.rule.(settling); ok {
-		u.settle(q.groups, g.Run != 0 && rows*q.cols%g.Run != 0)
+		q.global = u.settle(q.groups, g.Run != 0 && rows*q.cols%g.Run != 0)
 	}
 	return q.finite(ranges, q.groups)
 }
