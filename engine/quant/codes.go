@@ -1,6 +1,10 @@
 package quant
 
-import "github.com/wwq-fast/wwq-fast/internal/kernel"
+import (
+	"slices"
+
+	"github.com/wwq-fast/wwq-fast/internal/kernel"
+)
 
 // A Group holds what the weights of a group share, as a tool stores it. A weight is
 //
@@ -177,3 +181,10 @@ func (q *ternary) Encode(codes []float32, p Piece, f func(at, n int, g Group)) {
 	kernel.QuantizeAffine(codes[:len(p.W)], p.W, len(p.W), group, kernel.Affine{Low: -1, High: 1, Multiply: true})
 	p.EachRow(func(_, _, at, n int) { f(at, n, Group{Scale: 1 / q.inverse, Inner: 1, Outer: q.inverse}) })
 }
+
+// NF4Map returns the 16 values of NF4, as bitsandbytes stores them with weights.
+func NF4Map() []float32 { return slices.Clone(nf4Values[:]) }
+
+// DynamicMap returns the 256 values of the dynamic type of bitsandbytes, ascending, as it stores
+// them with quantized scales.
+func DynamicMap() []float32 { return slices.Clone(dynamicValues) }
