@@ -212,8 +212,7 @@ func (m *matrix) nested(p Parts, s state, name string, absmax Part) error {
 // nestedBlock is how many scales bitsandbytes quantizes together.
 const nestedBlock = 256
 
-// Pack stores the weight as U8, and the code 0 for every zero of FP4, which has two. With double
-// quantization the offset of the first group is taken for all.
+// Pack stores the weight as U8.
 func (l BNB4) Pack(w quant.Weights, q quant.Quantizer) (Parts, error) {
 	rows, cols := w.Dims()
 	n, ok := product(rows, cols)
@@ -265,7 +264,7 @@ func (l BNB4) values() []float32 {
 	positive := []float32{0, 0.005208333333333333, 2. / 3, 1, 1. / 3, 0.5, 1. / 6, 0.25}
 	all := slices.Clone(positive)
 	for _, v := range positive {
-		all = append(all, -v)
+		all = append(all, 0-v)
 	}
 	return all
 }

@@ -13,7 +13,9 @@ import (
 type meaning struct {
 	values [256]float32
 	bits   int
-	codes  map[uint32]byte // by the bits of the value; the lowest code of equal ones
+	// codes are those of values, by their bits: the lowest of equal ones, but a second code of
+	// zero is that of negative zero.
+	codes map[uint32]byte
 }
 
 // newMeaning returns the meaning of the codes of a table of 2^bits numbers.
@@ -22,8 +24,12 @@ func newMeaning(bits int, value func(code int) float32) *meaning {
 	for c := range m.values {
 		v := value(c & (1<<bits - 1))
 		m.values[c] = v
-		if _, ok := m.codes[math.Float32bits(v)]; !ok && c < 1<<bits {
-			m.codes[math.Float32bits(v)] = byte(c)
+		key := math.Float32bits(v)
+		if _, ok := m.codes[key]; ok && v == 0 {
+			key = 1 << 31
+		}
+		if _, ok := m.codes[key]; !ok && c < 1<<bits {
+			m.codes[key] = byte(c)
 		}
 	}
 	return m

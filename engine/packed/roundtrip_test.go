@@ -39,6 +39,9 @@ func schemes(t *testing.T) []string {
 // without are the schemes that no tool stores in safetensors in a layout that is known here.
 var without = regexp.MustCompile(`^(int\d+(-.*)?|\dbit.*|q\d_.*|iq.*|tq.*|ggml-.*|torchao-.*|bnb-dynamic8|awq-int4-g\d+-sym|mxfp6-.*|mxint8.*|nvfp4:(torchao|single)|stored|fp16)$`)
 
+// slow are schemes that search, which are tried on the quick kinds of weights only.
+var slow, quick = regexp.MustCompile(`^hqq-|-mse$`), regexp.MustCompile(`^(heavy|zero groups|ties|ragged|one row|constant|outlier)$`)
+
 // matrices are weights of many kinds and shapes.
 func matrices() map[string]quant.Dense {
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -156,6 +159,9 @@ func TestRoundTrip(t *testing.T) {
 			tried := 0
 			for _, d := range []checkpoint.DType{checkpoint.F32, checkpoint.BF16, checkpoint.F16} {
 				for kind, w := range all {
+					if slow.MatchString(name) && !quick.MatchString(kind) {
+						continue
+					}
 					f := fit(t, name, d, w)
 					if f == nil {
 						continue
@@ -169,6 +175,7 @@ func TestRoundTrip(t *testing.T) {
 					}
 					tried++
 					f.compare(t, fmt.Sprintf("%s %v", kind, d), parts)
+					f.compareSize(t, fmt.Sprintf("%s %v", kind, d), parts)
 				}
 			}
 			if tried < 6 {
@@ -219,4 +226,63 @@ func (f *fitted) compare(t *testing.T, where string, parts Parts) {
 			}
 		}
 	}
+}
+
+// described are parts that say how others are to be read: they are none of a scheme's bits.
+var described = regexp.MustCompile(`^(g_idx|weight_shape|weight_format|weight\.(nested_)?quant_map|weight\.quant_state\..*|nbits|group_size|axis|shape|packing|unpack_view_dtype|view_as_float|channel_wise|optimize|round_zero|encoded_state_dict|stores_quant_config)$`)
+
+// compareSize compares the number of bits with what the scheme says.
+func (f *fitted) compareSize(t *testing.T, where string, parts Parts) {
+	t.Helper()
+	bits := 0
+	for name, p := range parts {
+		if !described.MatchString(name) {
+			bits += 8 * len(p.Data)
+		}
+	}
+	n := float64(f.w.Rows * f.w.Cols)
+	want, got := f.scheme.BitsPerWeight(f.w.Rows, f.w.Cols), float64(bits)/n
+	slack := 0.0
+	switch l := f.layout.(type) {
+	case BitNet:
+		want += 2 - math.Log2(3) // two bits for three values
+	case BNB4:
+		slack = 4 / n // of the last byte
+		if l.Double { // whole runs of 256 scales, and the mean is in the object
+			blocks := float64(parts["weight.absmax"].Shape[0])
+			want += 32 * (math.Ceil(blocks/256) - blocks/256 - 1) / n
+		}
+	case Packed:
+		// Rows are filled up to whole words, and so are the zero points of a group.
+		slack = 32/float64(f.w.Cols) + 32*float64(parts["weight_scale"].Shape[1])/n
+	case HQQ:
+		if l.Bits == 3 {
+			slack = 0.2 + 32*10*float64(parts["W_q"].Shape[1])/n // ten codes in a word, and rows filled up to ten
+		}
+	case Quanto:
+		slack = 8 * float64(parts[quantoData].Shape[1]) / n // the last part may be short
+	}
+	if scale := scaleBits(f.layout, parts); scale > 0 {
+		want += scale / n
+	}
+	if !(abs(float32(got-want)) <= float32(slack)+1e-5) {
+		t.Errorf("%s: %g bits a weight, the scheme says %g", where, got, want)
+	}
+}
+
+// scaleBits returns by how many bits scales take more than schemes count, which is 16 bits for
+// each number of tools that store them in the type of the weights.
+func scaleBits(l Layout, parts Parts) float64 {
+	more := 0.0
+	for _, name := range []string{"scale", "zero", "scales", "biases", "weight_scale", "weight._scale", "weight._shift"} {
+		p, ok := parts[name]
+		if _, counted := l.(BitNet); !ok || counted || p.DType != checkpoint.F32 {
+			continue
+		}
+		if e, ok := l.(Elements); ok && e.Weight == "" && e.Scales == checkpoint.InvalidDType {
+			continue // they are float32, and counted so
+		}
+		more += 16 * float64(len(p.Data)/4)
+	}
+	return more
 }

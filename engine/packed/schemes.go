@@ -50,7 +50,7 @@ var known = []struct {
 		return BNB4{FP4: c.m[1] == "fp4", Block: c.run, Double: c.m[3] != "", Output: c.in}
 	}},
 	{whole(`bnb-int8`), func(*choice) Layout { return BNB8{} }},
-	{whole(`gptq-int([2348])-(?:g\d+|row)(?:-asym)?(?:-mse)?`), func(c *choice) Layout { 
+	{whole(`gptq-int([2348])-(?:g\d+|row)(?:-asym)?(?:-mse)?`), func(c *choice) Layout {
 		return GPTQ{Bits: c.number(1), Group: c.group, RoundScales: true}
 	}},
 	{whole(`awq-int4-(?:g\d+|row)`), func(c *choice) Layout { return AWQ{Group: c.group} }},

@@ -9,7 +9,7 @@ import (
 
 // bnbInt8 is the weights' part of bitsandbytes' LLM.int8(). Which columns are multiplied in
 // float16 depends on activations; their weights are these all the same.
-type bnbInt8 struct{}
+type bnbInt8 struct{ codes bool }
 
 func (bnbInt8) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	amax := roundF16(r.AbsMax())
@@ -22,8 +22,12 @@ func (bnbInt8) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	return params{Scale: amax, Step: arithmetic(0).over(127, amax)}, nil
 }
 
-func (bnbInt8) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
-	kernel.QuantizeAffine(dst, src, size, groups, kernel.Affine{Low: -127, High: 127, Half: true, Factor: inverse127})
+func (u bnbInt8) apply(dst, src []float32, size int, groups []params, _ arithmetic) {
+	rule := kernel.Affine{Low: -127, High: 127, Half: true, Factor: inverse127}
+	if u.codes {
+		rule.Factor = 1
+	}
+	kernel.QuantizeAffine(dst, src, size, groups, rule)
 }
 
 // inverse127 is 1/127 with the digits that bitsandbytes has.
@@ -46,6 +50,7 @@ var fp4Values = [16]float32{
 type bnb4bit struct {
 	fp4    bool
 	double bool // the scales are quantized, too
+	codes  bool // the second zero of FP4 is negative
 }
 
 // fit has the largest magnitude twice, as the scale, and, as it is, in Zero.
@@ -61,6 +66,9 @@ func (u bnb4bit) apply(dst, src []float32, size int, groups []params, _ arithmet
 	book := nf4Book
 	if u.fp4 {
 		book = fp4Book
+		if u.codes {
+			book.Values[8] = math.Float32frombits(1 << 31)
+		}
 	}
 	last := len(groups) - 1
 	if at := last * size; groups[last].Step == 0 {

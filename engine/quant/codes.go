@@ -33,7 +33,8 @@ type Encoder interface {
 	Groups() Granularity
 	// Encode writes the codes of the weights of p to codes, of the same length: integers where
 	// the tool has integers, the elements where it has numbers of a floating-point format,
-	// with the sign of zero, and for a codebook the value in the book. f is called for the n
+	// with the sign of zero, and for a codebook the value in the book, where the higher of the
+	// two codes of zero that FP4 of bitsandbytes has is the negative zero. f is called for the n
 	// weights from index at of the piece on, which lie in one row and in a group with the
 	// parameters g, from the first weight of the piece to the last. Pieces are those that
 	// Dequantize takes; codes must not overlap p.W. A few KiB are allocated.
@@ -53,13 +54,18 @@ type storing interface {
 	stored(p params, global float32) Group
 }
 
-// A factored rule has values that are not its codes where the scale is 1, but their multiples.
-type factored interface {
+// A coding rule has another form that gives codes where scales are 1.
+type coding interface {
 	rule
-	factor() float32
+	coding() rule
 }
 
-func (bnbInt8) factor() float32 { return inverse127 }
+func (u bnbInt8) coding() rule { return bnbInt8{codes: true} }
+
+func (u bnb4bit) coding() rule {
+	u.codes = true
+	return u
+}
 
 func (quantoInt) stored(p params, _ float32) Group { return oneScale(p.Scale, 0, p.Bias) }
 func (tinygemm) stored(p params, _ float32) Group  { return oneScale(p.Scale, 0, p.Bias) }
@@ -122,12 +128,11 @@ func (q *blockQuantizer) encode(codes, src []float32, size int, groups, units []
 			units[i].Scale = 1
 		}
 	}
-	q.scheme.rule.apply(codes, src, size, units, q.scheme.in)
-	if u, ok := q.scheme.rule.(factored); ok {
-		for i, v := range codes {
-			codes[i] = roundEven(v / u.factor())
-		}
+	r := q.scheme.rule
+	if u, ok := r.(coding); ok {
+		r = u.coding()
 	}
+	r.apply(codes, src, size, units, q.scheme.in)
 	for i, g := range groups {
 		if zero := q.stored(g).Zero; zero != 0 {
 			for j := i * size; j < min(len(codes), (i+1)*size); j++ {
@@ -141,9 +146,6 @@ func (q *blockQuantizer) encode(codes, src []float32, size int, groups, units []
 func (q *blockQuantizer) stored(p params) Group {
 	if u, ok := q.scheme.rule.(storing); ok {
 		return u.stored(p, q.global)
-	}
-	if _, ok := q.scheme.rule.(bnbInt8); ok {
-		return oneScale(p.Scale, 0, 0)
 	}
 	return oneScale(p.Scale, p.Zero, 0)
 }
