@@ -149,23 +149,21 @@ func (l GPTQ) doubts(stored stream, groups, rows int) []string {
 
 // grouped finds the groups of a matrix that has so many.
 func (l GPTQ) grouped(m *matrix, p Parts, groups int) error {
-	index, ok, err := p.optional("g_idx", checkpoint.I32)
-	switch {
-	case err != nil:
+	if err := m.groups.set(l.Group, m.cols, groups, "scales"); err != nil {
 		return err
-	case ok && !slices.Equal(index.Shape, []int{m.cols}):
-		return checkpoint.Corruptf("part g_idx has the shape %v in a layer of %d inputs", index.Shape, m.cols)
-	case ok:
-		ordered, err := checkIndex("g_idx", index, groups, l.Group)
-		if err != nil {
-			return err
-		}
-		if !ordered {
-			m.groups.index = index.Data
-			return nil
-		}
 	}
-	return m.groups.set(l.Group, m.cols, groups, "scales")
+	index, ok, err := p.optional("g_idx", checkpoint.I32)
+	if err != nil || !ok {
+		return err
+	}
+	if !slices.Equal(index.Shape, []int{m.cols}) {
+		return checkpoint.Corruptf("part g_idx has the shape %v in a layer of %d inputs", index.Shape, m.cols)
+	}
+	ordered, err := checkIndex("g_idx", index, groups, l.Group)
+	if err == nil && !ordered {
+		m.groups.index = index.Data
+	}
+	return err
 }
 
 // checkIndex checks that the group of each column is one of so many, and reports whether they

@@ -207,7 +207,7 @@ func (f *fitted) compare(t *testing.T, where string, parts Parts) {
 	}
 	f.out.Round(got)
 	for i := range want {
-		if !(abs(want[i]-got[i]) <= f.bound*abs(want[i])) {
+		if want[i] != got[i] && !(abs(want[i]-got[i]) <= f.bound*abs(want[i])) {
 			t.Errorf("%s: weight (%d, %d), %g, is %g, and %g from its bytes", where, i/f.w.Cols, i%f.w.Cols, f.w.W[i], want[i], got[i])
 			return
 		}
