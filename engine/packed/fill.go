@@ -66,7 +66,7 @@ func (m *matrix) fill(w quant.Weights, q quant.Quantizer) error {
 // A filler stores codes and parameters.
 type filler struct {
 	*matrix
-	seen  map[int]quant.Group // parameters that were stored, of groups that are met more than once
+	seen  map[int]quant.Group // parameters that were stored, of groups that may be met again
 	outer map[int]float32     // outer scales that were stored
 	err   error
 }
@@ -97,9 +97,10 @@ func (f *filler) group(codes []float32, row, col int, g quant.Group) error {
 		}
 		return nil
 	}
-	if f.groups.cols == 0 || f.groups.rows != 1 {
-		f.seen[group] = g
+	if f.groups.run != 0 || f.groups.rows == 1 {
+		clear(f.seen) // weights come row after row: those before are done
 	}
+	f.seen[group] = g
 	return f.parameters(group, row, place, g)
 }
 

@@ -138,6 +138,10 @@ func (m *matrix) finish(x []float32, group, row, place int) {
 	scale, zero := m.scales.at(group), m.zeros.at(group, row, place)
 	r := rounding(m.compute)
 	switch {
+	case scale != scale || zero != zero: // which rounding to a type would not keep
+		for i := range x {
+			x[i] = scale * zero
+		}
 	case m.factor != 0:
 		for i, q := range x {
 			x[i] = float32((q-zero)*scale) * m.factor

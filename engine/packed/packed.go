@@ -40,8 +40,8 @@ type Layout interface {
 	// Pack returns the parts of a layer whose weights w were quantized by q, which was fitted
 	// to them. It fails if q is no quant.Encoder, has groups or codes that the layout does
 	// not have, or scales that the type in which they are stored does not hold exactly, and
-	// for shapes that the layout cannot store. It walks over w once, and allocates the parts
-	// and a byte for each group.
+	// for shapes that the layout cannot store. It walks over w once, and allocates the parts,
+	// a piece, and the parameters of tiles, or of HQQ's groups along the first dimension.
 	Pack(w quant.Weights, q quant.Quantizer) (Parts, error)
 }
 

@@ -18,8 +18,8 @@ import (
 //	weight_g_idx       I32 [inputs]          the group of each input, or -1 for all; it may be missing
 //
 // Codes and zero points are integers from -2^(bits-1) to 2^(bits-1)-1, stored with 2^(bits-1)
-// added. A weight is (code − zero) × scale. Where bits do not divide 32, releases up to 0.9
-// left the highest bits of a word free, and later ones have no gaps: the number of words of a
+// added. A weight is (code − zero) × scale. Where bits do not divide 32, older releases
+// left the highest bits of a word free, and newer ones have no gaps: the number of words of a
 // row tells which, and where it is the same for both, Gaps does.
 //
 // Source: compressed-tensors ac8e2ba8, compressors/quantized_compressors/pack_quantized.py.

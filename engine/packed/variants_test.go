@@ -255,3 +255,85 @@ func TestDecode(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanes: the places of codes in planes are those that the libraries say in words, each written
+// down here by itself.
+func TestPlanes(t *testing.T) {
+	// code is the code of weight i of the flattened matrix.
+	code := func(i, bits int) uint32 { return uint32(i*i*7+i/3*5+i>>4) & (1<<bits - 1) }
+	check := func(name string, m Matrix, err error, want func(i int) float32) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		for i, v := range decoded(m) {
+			if v != want(i) {
+				t.Errorf("%s: weight %d is %g, not %g", name, i, v, want(i))
+				return
+			}
+		}
+	}
+	one := func(shape ...int) Part {
+		n, _ := product(shape...)
+		return reals(checkpoint.F32, shape, slices.Repeat([]float32{1}, n)...)
+	}
+	const rows, cols, group = 16, 24, 8
+	for _, axis := range []int{0, 1} {
+		height, width, shape := rows*cols/group, group, []int{rows * cols / group, 1}
+		if axis == 0 {
+			height, width, shape = width, height, []int{1, height}
+		}
+		for _, packing := range []struct {
+			name        string
+			bits, parts int
+			shift       func(part int) int
+		}{
+			{"8bit_u8", 8, 1, func(int) int { return 0 }}, {"4bit_u8", 4, 2, func(p int) int { return []int{4, 0}[p] }},
+			{"2bit_u8", 2, 4, func(p int) int { return []int{6, 4, 2, 0}[p] }}, {"1bit_u8", 1, 8, func(p int) int { return 7 - p }},
+			{"3bit_32", 3, 10, func(p int) int { return []int{27, 24, 21, 18, 15, 12, 9, 6, 3, 0}[p] }},
+		} {
+			step, size, d := (height+packing.parts-1)/packing.parts, 1, checkpoint.U8
+			if packing.bits == 3 {
+				size, d = 4, checkpoint.I32
+			}
+			w := blank(d, step, width)
+			for r := range height {
+				for c := range width {
+					v := code(r*width+c, packing.bits) << packing.shift(r/step)
+					for b := range size {
+						w.Data[(r%step*width+c)*size+b] |= byte(v >> (8 * b))
+					}
+				}
+			}
+			m, err := HQQ{}.Open(Parts{
+				"W_q": w, "scale": one(shape...), "zero": reals(checkpoint.F32, shape, make([]float32, rows*cols/group)...), "nbits": scalar(checkpoint.I64, packing.bits),
+				"group_size": scalar(checkpoint.I32, group), "axis": scalar(checkpoint.I32, axis), "shape": numbers(checkpoint.I64, rows, cols),
+				"packing": {checkpoint.U8, []int{7}, []byte(packing.name)},
+			})
+			check(packing.name, m, err, func(i int) float32 { return float32(code(i, packing.bits)) })
+		}
+	}
+	for _, bits := range []int{2, 4} {
+		const count = rows*cols/group - 1 // so that the last part is short
+		step := (count + 8/bits - 1) / (8 / bits)
+		w := blank(checkpoint.U8, step, group)
+		for r := range count {
+			for c := range group {
+				w.Data[r%step*group+c] |= byte(code(r*group+c, bits) << (bits * (r / step)))
+			}
+		}
+		m, err := Quanto{Bits: bits, Inputs: group}.Open(Parts{quantoData: w, quantoScale: one(count, 1), quantoShift: one(count, 1)})
+		check("quanto", m, err, func(i int) float32 { return float32(code(i, bits)) - 1 })
+	}
+	w := blank(checkpoint.U8, rows/4, cols)
+	for r := range rows {
+		for c := range cols {
+			w.Data[r%(rows/4)*cols+c] |= byte(code(r*cols+c, 2) << (2 * (r / (rows / 4))))
+		}
+	}
+	m, err := BitNet{}.Open(Parts{"weight": w, "weight_scale": reals(checkpoint.BF16, []int{1}, 4)})
+	check("BitNet", m, err, func(i int) float32 { return (float32(code(i, 2)) - 1) / 4 })
+	m, err = BitNet{Multiplies: true}.Open(Parts{"weight": w, "weight_scale": reals(checkpoint.BF16, []int{1}, 4)})
+	check("BitNet", m, err, func(i int) float32 { return (float32(code(i, 2)) - 1) * 4 })
+}
