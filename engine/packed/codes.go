@@ -112,8 +112,34 @@ func (c stream) put(row, col int, code byte) {
 }
 
 func (c stream) read(dst []float32, m *meaning, row, col int) {
-	for i := range dst {
-		dst[i] = m.values[c.at(row, col+i)]
+	if c.each != 0 {
+		for i := range dst {
+			dst[i] = m.values[c.at(row, col+i)]
+		}
+		return
+	}
+	data := c.data[4*row*c.words:][:4*c.words]
+	readWords(dst, m, c.bits, col, func(i int) uint32 { return binary.LittleEndian.Uint32(data[4*i:]) })
+}
+
+// readWords writes what codes of so many bits mean to dst, from code number first on, which lie
+// in words without gaps.
+func readWords(dst []float32, m *meaning, bits, first int, word func(i int) uint32) {
+	if len(dst) == 0 {
+		return
+	}
+	i, begun := first*bits/32, first*bits%32
+	ahead, have := uint64(word(i))>>begun, 32-begun // bits that are read
+	mask := byte(1<<bits - 1)
+	for j := range dst {
+		if have < bits {
+			i++
+			ahead |= uint64(word(i)) << have
+			have += 32
+		}
+		dst[j] = m.values[byte(ahead)&mask]
+		ahead >>= bits
+		have -= bits
 	}
 }
 
@@ -163,9 +189,13 @@ func (c columns) or(i, row int, bits uint32) {
 }
 
 func (c columns) read(dst []float32, m *meaning, row, col int) {
-	for i := range dst {
-		dst[i] = m.values[c.at(row, col+i)]
+	if c.each != 0 {
+		for i := range dst {
+			dst[i] = m.values[c.at(row, col+i)]
+		}
+		return
 	}
+	readWords(dst, m, c.bits, col, func(i int) uint32 { return c.word(i, row) })
 }
 
 // across are codes of four bits stored as [inputs, outputs], eight outputs in a word of 32
@@ -244,7 +274,19 @@ func (c planes) put(row, col int, code byte) {
 }
 
 func (c planes) read(dst []float32, m *meaning, row, col int) {
-	for i := range dst {
-		dst[i] = m.values[c.get(row*c.cols+col+i)]
+	mask := byte(1<<c.bits - 1)
+	for flat := row*c.cols + col; len(dst) > 0; {
+		n := min(len(dst), c.width-flat%c.width)
+		at, shift := c.place(flat)
+		if shift+c.bits > 8 {
+			for i := range dst[:n] {
+				dst[i] = m.values[c.get(flat+i)]
+			}
+		} else {
+			for i := range dst[:n] {
+				dst[i] = m.values[c.data[at+i*c.size]>>shift&mask]
+			}
+		}
+		dst, flat = dst[n:], flat+n
 	}
 }
