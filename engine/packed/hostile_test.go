@@ -213,6 +213,8 @@ func TestRefusals(t *testing.T) {
 		{GPTQ{Bits: 3, Zeros: ZeroCarries}, nil, "no such reading"},
 		{GPTQ{Bits: 4, Group: 64}, all[GPTQ{Bits: 4, Group: 32, RoundScales: true}], "part scales has 4 groups, where 128 inputs in groups of 64 have 2"},
 		{GPTQ{Bits: 8, Group: 32}, all[GPTQ{Bits: 4, Group: 32, RoundScales: true}], "part qzeros has the shape"},
+		{GPTQ{Bits: 4, Group: 32}, replaced(all[GPTQ{Bits: 4, Group: 32, RoundScales: true}], "g_idx", numbers(checkpoint.I32, append(make([]int, 127), 4)...)), "part g_idx says group 4 for input 127, of 4 groups"},
+		{GPTQ{Bits: 4, Group: 32}, replaced(all[GPTQ{Bits: 4, Group: 32, RoundScales: true}], "g_idx", numbers(checkpoint.I32, append(make([]int, 127), -1)...)), "part g_idx says group -1"},
 		{Packed{Bits: 9}, nil, "not 1 to 8"},
 		{BNB8{}, replaced(all[BNB8{}], "weight_format", scalar(checkpoint.U8, 1)), "part weight_format is 1"},
 		{FP4{Form: ModelOpt}, replaced(all[FP4{Form: ModelOpt}], "weight_scale", blank(checkpoint.U8, 256)), "TensorRT-LLM"},
