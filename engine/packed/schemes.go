@@ -13,8 +13,9 @@ import (
 // For returns the layout in which the tool that a scheme follows stores its results for a tensor, of
 // which the scheme is that of the recipe: recipe.For(t). Scales are stored in the type in which
 // the scheme computes them, but those of GPTQ in float16, rounded as GPTQ has it, and those of
-// AWQ in float16, which asks for a scheme that computes in it: awq-int4-g128@f16. The error says which schemes have none: those that follow no tool,
-// those of ggml, and settings that a tool simulates but does not store.
+// AWQ in float16, which asks for a scheme that computes in it: awq-int4-g128@f16. The error says
+// which schemes have none: those that follow no tool, those of ggml, and settings that a tool
+// simulates but does not store.
 func For(s quant.Scheme, t quant.Target) (Layout, error) {
 	name, _, _ := strings.Cut(s.Name(), "@")
 	in := checkpoint.F32
@@ -89,7 +90,7 @@ var known = []struct {
 	{whole(`hqq-int([12348])-(?:g(\d+)|row)(-axis0)?(?:-noopt)?(?::\w+)?`), func(c *choice) Layout {
 		return HQQ{Bits: c.number(1), Group: c.number(2), Axis0: c.m[3] != "", Scales: c.in, Compute: c.in}
 	}},
-	{whole(`quanto-qint([24])`), func(c *choice) Layout {
+	{whole(`quanto-qint([24])(?:-hqq)?`), func(c *choice) Layout {
 		return Quanto{Bits: c.number(1), Inputs: c.inputs, Group: c.group, Scales: c.in, Compute: c.in}
 	}},
 	{whole(`quanto-(qint8|qfloat8)(?:-(e5m2))?`), func(c *choice) Layout {
