@@ -22,7 +22,7 @@ func bind(levels []quant.Recipe, tensors []checkpoint.Tensor, m quant.Model) []q
 			continue
 		}
 		cols := t.Shape[len(t.Shape)-1]
-		all = append(all, quant.Target{Name: t.Name, Rows: int(t.Elements()) / cols, Cols: cols, DType: t.DType})
+		all = append(all, quant.Target{Name: t.Name, Rows: int(t.Elements()) / cols, Cols: cols, DType: numberType(t)})
 	}
 	bound := make([]quant.Recipe, len(levels))
 	for i, level := range levels {

@@ -158,7 +158,7 @@ func (t *TensorStatus) UnmarshalJSON(data []byte) error {
 	}
 	for _, l := range j.Layers {
 		t.Layers = append(t.Layers, Layer{
-			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: l.Index, DType: dtype,
+			ID: l.ID, LongName: l.LongName, Type: j.Type, Tensor: j.Name, Index: l.Index, DType: numberType(&t.Tensor), Bits: storedBits(&t.Tensor),
 			Rows: l.Rows, Cols: l.Cols, Slices: l.Slices, Quantized: l.Quantized, InputFirst: l.InputFirst,
 		})
 	}

@@ -28,9 +28,10 @@ type Layer struct {
 	ID       int    // index among the layers analysed
 	LongName string // tensor name without ".weight"; "[i]" added for slices that are layers of their own
 	Type     LayerType
-	Tensor   string // name of the stored tensor
-	Index    int    // of its matrix in a stack
-	DType    checkpoint.DType
+	Tensor   string           // name of the stored tensor
+	Index    int              // of its matrix in a stack
+	DType    checkpoint.DType // in which the weights are stored; F32 of those in codes, which decode to it
+	Bits     float64          // of a weight as it is stored, scales and other parameters included
 	// Rows and Cols are the dimensions of each matrix of the layer as stored,
 	// Slices their number: the kernel area of a convolution, else 1.
 	Rows, Cols, Slices int
@@ -40,6 +41,19 @@ type Layer struct {
 	// Quantized says whether the levels change the weights. Layers that are not
 	// quantized are analysed once and appear at every level.
 	Quantized bool
+}
+
+// numberType returns the type of the numbers that a tensor is read as.
+func numberType(t *checkpoint.Tensor) checkpoint.DType {
+	if t.DType.Encoding() == nil {
+		return checkpoint.F32
+	}
+	return t.DType
+}
+
+// storedBits returns how many bits a weight of a tensor takes as it is stored.
+func storedBits(t *checkpoint.Tensor) float64 {
+	return 8 * float64(t.Size) / float64(max(t.Elements(), 1))
 }
 
 // Name returns the last part of the long name.
@@ -100,8 +114,6 @@ func (o *Options) storedType(level quant.Recipe, l *Layer) checkpoint.DType {
 		return l.DType
 	case o.DequantDType != checkpoint.InvalidDType:
 		return o.DequantDType
-	case l.DType.Encoding() == nil:
-		return checkpoint.F32 // the tensor is stored in codes
 	}
 	return l.DType
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/metric"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/engine/weights"
@@ -102,7 +103,8 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 	}
 	buf = buf[:ts.Size]
 	free := func() { l.slots <- buf }
-	if err := l.run.src.ReadTensor(buf, &ts.Tensor); err != nil {
+	err := l.run.src.ReadTensor(buf, &ts.Tensor)
+	if err != nil {
 		free()
 		return nil, err
 	}
@@ -113,7 +115,11 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 		free()
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256})
 	}
-	t.matrices = matrices(ts, buf)
+	if t.status, err = opened(ts, buf); err != nil {
+		free()
+		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256, Reason: err.Error()})
+	}
+	t.matrices = matrices(t.status, buf)
 	if n := bound(ts, t.matrices); n > 0 {
 		free()
 		reason := fmt.Sprintf("%d of %d weights are NaN or infinite", n, ts.Elements())
@@ -121,6 +127,22 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 	}
 	l.seen[key] = true
 	return t, nil
+}
+
+// opened returns the status of a tensor with the encoding by which its stored bytes are read:
+// another one if codes and scales lie in several places of them.
+func opened(ts *TensorStatus, stored []byte) (*TensorStatus, error) {
+	placed, ok := ts.Encoding.(checkpoint.PlacedEncoding)
+	if !ok {
+		return ts, nil
+	}
+	bound, err := placed.Open(stored)
+	if err != nil {
+		return nil, err
+	}
+	status := *ts
+	status.Encoding = bound
+	return &status, nil
 }
 
 // matrices returns the matrices of a tensor as it is stored: those of a convolution, or

@@ -72,6 +72,10 @@ func Quantize(ctx context.Context, src checkpoint.Source, out string, level quan
 			if ts == nil {
 				return stored, nil
 			}
+			ts, err := opened(ts, stored)
+			if err != nil {
+				return nil, err
+			}
 			return requantize(ts, stored, bound, opts.storedType(level, &ts.Layers[0]))
 		},
 	})
@@ -99,7 +103,8 @@ func requantize(ts *TensorStatus, stored []byte, level quant.Recipe, out checkpo
 	// In place where an element does not grow: a piece is decoded before its bytes are
 	// written over.
 	dst := stored
-	if need := int(ts.Elements()) * size; need > len(stored) {
+	_, placed := ts.Encoding.(checkpoint.BoundEncoding)
+	if need := int(ts.Elements()) * size; placed || need > len(stored) {
 		dst = make([]byte, need)
 	}
 	scheme := level.For(ts.Layers[0].target())

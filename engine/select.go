@@ -32,7 +32,7 @@ func (c *classifier) plan(t *checkpoint.Tensor, opts *Options) TensorStatus {
 		return ts
 	}
 	l := Layer{
-		LongName: longName, Type: typ, Tensor: t.Name, DType: t.DType, Rows: rows, Cols: cols, Slices: inLayer,
+		LongName: longName, Type: typ, Tensor: t.Name, DType: numberType(t), Bits: storedBits(t), Rows: rows, Cols: cols, Slices: inLayer,
 		Quantized: typ != Embedding || opts.QuantizeEmbeddings, InputFirst: c.inputFirst(ts.Kind, t.Shape, &n),
 	}
 	if ts.Reason, ts.Flag = l.limit(opts); ts.Reason != "" {

@@ -80,6 +80,9 @@ func Validate(ctx context.Context, src checkpoint.Source, opts Options) ([]Check
 		if err := src.ReadTensor(data, &ts.Tensor); err != nil {
 			return checks, err
 		}
+		if ts, err = opened(ts, data); err != nil {
+			return checks, &checkpoint.TensorError{File: plan.Tensors[i].File, Tensor: plan.Tensors[i].Name, Err: err}
+		}
 		all := matrices(ts, data)
 		for j := range ts.Layers {
 			checks = append(checks, validateLayer(ts, j, all, data, opts.Levels, bound)...)

@@ -129,7 +129,7 @@ func bitsOf(scheme quant.Scheme, l *Layer) (bits float64, note string) {
 		note = n.Note()
 	}
 	if quant.IsStored(scheme) || !l.Quantized {
-		return float64(l.DType.Bits()), note
+		return l.Bits, note
 	}
 	if l.InputFirst && quant.Oriented(scheme) {
 		note = strings.TrimPrefix(note+", ", ", ") + "rows of a matrix that is stored [inputs, outputs]"

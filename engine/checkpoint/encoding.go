@@ -31,6 +31,25 @@ type WideEncoding interface {
 	DecodeWide(dst []float64, src []byte)
 }
 
+// A PlacedEncoding holds weights whose codes and scales lie in several places of the stored
+// bytes. It is read through what Open returns: Decode is not called. Its blocks have one weight,
+// of a size that is not known.
+type PlacedEncoding interface {
+	Encoding
+	// Open checks the stored bytes of a whole tensor and returns its encoding with these
+	// bytes, which must not change as long as it is used.
+	Open(stored []byte) (BoundEncoding, error)
+}
+
+// A BoundEncoding is the encoding of one tensor, together with its bytes. It is safe for
+// concurrent use.
+type BoundEncoding interface {
+	Encoding
+	// DecodeAt writes the weights from index first on, in row-major order of the shape of the
+	// tensor, to dst. They may be in several rows. It does not allocate.
+	DecodeAt(dst []float32, first int)
+}
+
 // Encoding returns how elements of type d are read as weights. It is nil for types
 // that hold codes whose meaning is kept elsewhere, or no real numbers.
 func (d DType) Encoding() Encoding {

@@ -93,7 +93,10 @@ func (h hqq) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 	if !h.unrefined {
 		q.refine(x)
 	}
-	return q, q.store()
+	if err := q.store(); err != nil {
+		return nil, err
+	}
+	return q, q.finite(x)
 }
 
 // hqqQuantizer is HQQ fitted to a tensor.
@@ -190,6 +193,30 @@ func (q *hqqQuantizer) store() error {
 	return nil
 }
 
+// finite checks that the results of the largest and smallest weight of each group are finite.
+func (q *hqqQuantizer) finite(x []float32) error {
+	ranges := make([]kernel.Extent, q.count)
+	kernel.GroupRanges(ranges, x, q.group)
+	var end [1]float32
+	for g, r := range ranges {
+		for _, v := range []float32{r.Min, r.Max} {
+			end[0] = q.result(v, g)
+			q.out.Round(end[:])
+			if !isFinite(end[0]) {
+				return fmt.Errorf("weight %g, dequantized at %s: %w", v, q.scheme.Name(), ErrOverflow)
+			}
+		}
+	}
+	return nil
+}
+
+// result returns what becomes of a weight of group g, in the type of results.
+func (q *hqqQuantizer) result(v float32, g int) float32 {
+	a := arithmetic(q.scheme.compute)
+	code := clamp(roundEven(float32(v*q.scale[g])+q.zero[g]), 0, q.max())
+	return a.round(a.round(code-q.stored[g].Zero) * q.stored[g].Scale)
+}
+
 func (q *hqqQuantizer) Rounding() float64 {
 	return max(q.out.Rounding(), q.scheme.compute.Rounding())
 }
@@ -197,12 +224,10 @@ func (q *hqqQuantizer) Rounding() float64 {
 func (q *hqqQuantizer) uncounted() bool { return true }
 
 func (q *hqqQuantizer) Dequantize(dst []float32, p Piece) {
-	a := arithmetic(q.scheme.compute)
 	p.EachRow(func(row, col, at, n int) {
 		for j, x := range p.W[at : at+n] {
 			g, _ := q.place(row*q.cols + col + j)
-			code := clamp(roundEven(float32(x*q.scale[g])+q.zero[g]), 0, q.max())
-			dst[at+j] = a.round(a.round(code-q.stored[g].Zero) * q.stored[g].Scale)
+			dst[at+j] = q.result(x, g)
 		}
 	})
 	q.out.Round(dst[:len(p.W)])

@@ -52,8 +52,8 @@ func f16Scale(scale float32) (params, error) {
 // divided returns parameters with a scale by which weights are divided and codes multiplied.
 func divided(scale float32) params { return params{Scale: scale, Step: scale} }
 
-// gptqInt is AutoGPTQ's round to nearest, which is what GPTQ does without data. Scales are
-// stored in float16.
+// gptqInt is AutoGPTQ's round to nearest, which is what GPTQ does without data. Weights are
+// those before scales are rounded to float16, in which they are stored.
 type gptqInt struct {
 	bits       int
 	asymmetric bool

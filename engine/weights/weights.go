@@ -168,8 +168,12 @@ func (w *walk) rows(row, rows, col, cols, length int, f func(p quant.Piece)) {
 // decode writes the len(dst) weights from index from of the matrix on to dst.
 func (w *walk) decode(dst []float32, from int) {
 	enc, data := w.t.Encoding, w.t.Data
-	weights, bytes := enc.Block()
 	from += w.t.first
+	if bound, ok := enc.(checkpoint.BoundEncoding); ok {
+		bound.DecodeAt(dst, from)
+		return
+	}
+	weights, bytes := enc.Block()
 	first, last := from/weights, (from+len(dst)+weights-1)/weights
 	stored := data[first*bytes : last*bytes]
 	if n := (last - first) * weights; n != len(dst) {
@@ -195,9 +199,16 @@ func lcm(a, b int) int {
 // slices], each as a tensor of its own. They share one copy of the data.
 func Slices(data []byte, enc checkpoint.Encoding, rows, cols, slices int) []Tensor {
 	weights, size := enc.Block()
-	if weights > 1 { // blocks run across slices: take them apart
-		decoded := make([]float32, len(data)/size*weights)
-		enc.Decode(decoded, data)
+	bound, placed := enc.(checkpoint.BoundEncoding)
+	if weights > 1 || placed { // blocks run across slices: take them apart
+		var decoded []float32
+		if placed {
+			decoded = make([]float32, rows*cols*slices)
+			bound.DecodeAt(decoded, 0)
+		} else {
+			decoded = make([]float32, len(data)/size*weights)
+			enc.Decode(decoded, data)
+		}
 		data = make([]byte, 4*rows*cols*slices)
 		checkpoint.F32.Encode(data, decoded[:rows*cols*slices])
 		enc, size = checkpoint.F32.Encoding(), 4
