@@ -182,8 +182,9 @@ type blockQuantizer struct {
 	out    checkpoint.DType
 	cols   int
 	global float32
-	groups []params // in the order of groups; nil if each is found when it is read
-	across int      // groups side by side
+	groups []params        // in the order of groups; nil if each is found when it is read
+	across int             // groups side by side
+	ends   []kernel.Extent // the ranges of rows, if those are the groups
 }
 
 // local reports whether each piece holds whole groups, so that their parameters are found
@@ -275,6 +276,9 @@ func (q *blockQuantizer) fit(w Weights, rows int) error {
 	}
 	if u, ok := q.scheme.rule.(settling); ok {
 		q.global = u.settle(q.groups, g.Run != 0 && rows*q.cols%g.Run != 0)
+	}
+	if g == rowWise {
+		q.ends = ranges
 	}
 	return q.finite(ranges, q.groups)
 }

@@ -1,8 +1,8 @@
 // Package spectrum computes all singular values of weight matrices.
 //
 // The way is the Gram matrix of the smaller side, W^T W or W W^T, summed in
-// float64 from panels of W (in integers where W is a multiple of small integers)
-// and handed to a symmetric eigensolver: its eigenvalues are the squares
+// float64 from panels of W (in integers where W, or each row of a wide W, is a multiple of
+// small integers) and handed to a symmetric eigensolver: its eigenvalues are the squares
 // of the singular values, each within a few k*eps*lambda_max. That is far more
 // than a power-law fit needs, but it cannot tell a singular value of
 // 1e-8*sigma_max from zero, and low-bit weights are often rank-deficient. So

@@ -14,8 +14,8 @@ type gram struct {
 	a []float64
 	// live are the rows or columns of the smaller side that are not zero.
 	live []int
-	// unit2 is what a is to be multiplied by: the square of the unit of a matrix of
-	// integers, whose Gram matrix holds integers, and else 1.
+	// unit2 is what a is to be multiplied by: the square of the unit of an IntMatrix,
+	// whose Gram matrix holds integers, and else 1.
 	unit2 float64
 	// frobenius2 is the sum of the squares of all elements of the matrix.
 	frobenius2 float64
@@ -27,11 +27,15 @@ func (s *Solver) gram(ws *Workspace, m Matrix) *gram {
 	k := sh.short
 	ws.gram = grow(ws.gram, k*k)
 	g := &gram{unit2: 1}
-	if im, ok := m.(IntMatrix); ok {
+	im, units := integersOf(m)
+	if im != nil {
 		g.unit2 = im.Unit() * im.Unit()
 		g.frobenius2 = g.unit2 * s.accumulateIntegers(ws, im, sh)
 	} else {
 		g.frobenius2 = s.accumulate(ws, m, sh)
+	}
+	if units != nil {
+		g.frobenius2 = im.(*rowIntegers).frobenius2(units)
 	}
 	for i := range k {
 		if ws.gram[i*k+i] != 0 {
@@ -39,7 +43,25 @@ func (s *Solver) gram(ws *Workspace, m Matrix) *gram {
 		}
 	}
 	g.a = compress(ws.gram, k, g.live)
+	if units != nil {
+		g.scale(units)
+	}
 	return g
+}
+
+// scale multiplies every element by the units of its row and of its column.
+func (g *gram) scale(units []float64) {
+	r := len(g.live)
+	u := make([]float64, r)
+	for i, row := range g.live {
+		u[i] = units[row]
+	}
+	for i := range r {
+		row := g.a[i*r+i : (i+1)*r]
+		for j, v := range u[i:] {
+			row[j] *= u[i] * v
+		}
+	}
 }
 
 // compress moves the rows and columns live of the upper triangle of the k×k

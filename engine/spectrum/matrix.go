@@ -36,6 +36,24 @@ type IntMatrix interface {
 	Panel16(dst []int16, first, count int) (squares float64)
 }
 
+// A RowIntMatrix has no more rows than columns, and each row is a unit of its own times
+// integers, which are read instead of the matrix: D Q, D diagonal. The Gram matrix of its
+// rows is D (Q Qᵀ) D, so that each element is exact but for the multiplication by two units.
+// Its panels are always of columns, also where it is square.
+type RowIntMatrix interface {
+	Matrix
+	// Units returns what the integers of each row are multiples of: positive numbers, any
+	// for a row of zeros. The caller does not write to them.
+	Units() []float64
+	// Max bounds the magnitude of the integers. It is at most 32767.
+	Max() int
+	// Panel8 writes a panel of integers as Panel does, and adds the sum of the squares of
+	// those of row i, exactly, to squares[i]. It is called if Max is at most 127.
+	Panel8(dst []int8, first, count int, squares []float64)
+	// Panel16 is Panel8 for a Max above 127. It costs about twice as much.
+	Panel16(dst []int16, first, count int, squares []float64)
+}
+
 // A WideMatrix holds numbers that float32 cannot hold.
 type WideMatrix interface {
 	Matrix
@@ -78,7 +96,11 @@ type shape struct {
 
 func shapeOf(m Matrix) shape {
 	rows, cols := m.Dims()
-	s := shape{tall: rows >= cols, short: min(rows, cols), long: max(rows, cols)}
+	_, byRows := m.(RowIntMatrix)
+	if byRows && rows > cols {
+		panic("spectrum: units of rows of a matrix with fewer columns")
+	}
+	s := shape{tall: rows >= cols && !byRows, short: min(rows, cols), long: max(rows, cols)}
 	if m.Align() < 1 || m.Align() > maxAlign {
 		panic("spectrum: panels that do not begin at multiples of 1 to 1024")
 	}
@@ -133,6 +155,48 @@ func (ws *Workspace) panel64(m Matrix, dst []float64, first, count int, sum *tot
 		to := min(at+sumBlock, len(dst))
 		sum.add(kernel.Widen(dst[at:to], single[at:to]))
 	}
+}
+
+// integersOf returns the integers of a matrix, nil if it has none, and the units of its rows
+// if those are not all one.
+func integersOf(m Matrix) (im IntMatrix, units []float64) {
+	switch m := m.(type) {
+	case IntMatrix:
+		return m, nil
+	case RowIntMatrix:
+		rows, _ := m.Dims()
+		return &rowIntegers{m, make([]float64, rows)}, m.Units()
+	}
+	return nil, nil
+}
+
+// rowIntegers are the integers of a matrix with a unit for each row, as a matrix.
+type rowIntegers struct {
+	RowIntMatrix
+	squares []float64 // the sum of those of each row that have been read
+}
+
+// Unit returns 1: the units of rows are not part of the matrix.
+func (*rowIntegers) Unit() float64 { return 1 }
+
+func (m *rowIntegers) Panel8(dst []int8, first, count int) float64 {
+	m.RowIntMatrix.Panel8(dst, first, count, m.squares)
+	return 0
+}
+
+func (m *rowIntegers) Panel16(dst []int16, first, count int) float64 {
+	m.RowIntMatrix.Panel16(dst, first, count, m.squares)
+	return 0
+}
+
+// frobenius2 returns the sum of the squares of all elements of the matrix with units, each of
+// whose panels was read once.
+func (m *rowIntegers) frobenius2(units []float64) float64 {
+	var sum total
+	for i, squares := range m.squares {
+		sum.add(squares * units[i] * units[i])
+	}
+	return sum.value()
 }
 
 // integers64 writes a panel of integers to dst in float64 and returns the sum of their

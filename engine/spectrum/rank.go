@@ -4,19 +4,20 @@ import "github.com/wwq-fast/wwq-fast/internal/modp"
 
 // rank returns the rank of g modulo a prime, by elimination: the rank of m, but for a
 // chance of about one in two million (package modp). intact says whether g.a still holds
-// the Gram matrix; else m is read again. ok is false if the elements of m have no
-// residues: they are float64 numbers.
+// the Gram matrix; else, and where it does not hold integers, m is read again. ok is false
+// if the elements of m have no residues: they are float64 numbers. Units of rows do not
+// change the rank.
 func (s *Solver) rank(ws *Workspace, m Matrix, g *gram, intact bool) (rank int, ok bool) {
 	sh := shapeOf(m)
-	im, integers := m.(IntMatrix)
+	im, units := integersOf(m)
 	_, wide := m.(WideMatrix)
 	switch {
 	case wide:
 		return 0, false
-	case !integers:
+	case im == nil:
 		s.accumulateResidues(ws, m, sh)
 		g.a = compress(ws.gram, sh.short, g.live)
-	case !intact:
+	case !intact || units != nil:
 		s.accumulateIntegers(ws, im, sh)
 		g.a = compress(ws.gram, sh.short, g.live)
 	}

@@ -11,13 +11,18 @@ func (s *Solver) singularValues(ws *Workspace, m Matrix, live []int, sigma []flo
 	ws.panel = grow(ws.panel, sh.panel*sh.short)
 	ws.single = grow(ws.single, sh.panel*sh.short)
 	ws.gram = grow(ws.gram, height*r)
-	im, integers := m.(IntMatrix)
+	im, units := integersOf(m)
 	rows := 0 // of the stack that are in use
 	var err error
 	sh.panels(func(first, count int) {
 		panel := ws.panel[:count*sh.short]
-		if integers {
+		if im != nil {
 			ws.integers64(im, panel, first, count)
+			for i, u := range units {
+				for j := range count {
+					panel[i*count+j] *= u
+				}
+			}
 		} else {
 			ws.panel64(m, panel, first, count, new(total))
 		}
@@ -48,7 +53,7 @@ func (s *Solver) singularValues(ws *Workspace, m Matrix, live []int, sigma []flo
 		return err
 	}
 	unit := 1.0
-	if integers {
+	if im != nil {
 		unit = im.Unit()
 	}
 	for i, j := 0, r-1; i <= j; i, j = i+1, j-1 {

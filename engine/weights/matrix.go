@@ -37,26 +37,34 @@ type View struct {
 }
 
 // Matrix returns the matrix that the view makes of t, for package spectrum: a
-// [spectrum.IntMatrix] where the quantizer has a unit, a [spectrum.WideMatrix] where the
-// quantizer leaves weights as they are stored and they are wider than float32. One goroutine may read it at a time, and no other
-// matrix that has the same buffers.
+// [spectrum.IntMatrix] where the quantizer has a unit, a [spectrum.RowIntMatrix] where it has
+// one for each row and rows are not the longer side, a [spectrum.WideMatrix] where the
+// quantizer leaves weights as they are stored and they are wider than float32. One goroutine
+// may read it at a time, and no other matrix that has the same buffers.
 func Matrix(t *Tensor, v View, buf *Buffers) spectrum.Matrix {
 	if v.Residual != nil {
 		v.Residual.begin(t.Rows, t.Cols)
 	}
-	m := &matrix{view: v, buf: buf, walk: walk{t: t, align: v.Align, buf: buf.original}}
+	m := &matrix{view: v, buf: buf, byRows: t.Rows >= t.Cols, walk: walk{t: t, align: v.Align, buf: buf.original}}
 	if v.Quantizer == nil || quant.Keeps(v.Quantizer, t.Encoding) {
 		if _, ok := t.Encoding.(checkpoint.WideEncoding); ok {
 			return &wideMatrix{m}
 		}
 		return m
 	}
-	q, ok := v.Quantizer.(quant.Integral)
-	if !ok || v.Float {
+	if v.Float {
 		return m
 	}
-	if unit, largest, ok := q.Unit(math.MaxInt16); ok {
-		return &intMatrix{matrix: m, unit: float32(unit), largest: largest}
+	if q, ok := v.Quantizer.(quant.Integral); ok {
+		if unit, largest, ok := q.Unit(math.MaxInt16); ok {
+			return &intMatrix{matrix: m, unit: float32(unit), largest: largest}
+		}
+	}
+	if q, ok := v.Quantizer.(quant.RowIntegral); ok && t.Rows <= t.Cols {
+		if units, largest, ok := q.RowUnits(math.MaxInt16); ok {
+			m.byRows = false
+			return &rowIntMatrix{matrix: m, units: units, largest: largest}
+		}
 	}
 	return m
 }
@@ -66,14 +74,15 @@ type matrix struct {
 	walk
 	view     View
 	buf      *Buffers
-	measured int // rows or columns of the larger side that the meter and the residual have seen
+	byRows   bool // panels are of rows
+	measured int  // rows or columns of the larger side that the meter and the residual have seen
 }
 
 func (m *matrix) Dims() (rows, cols int) { return m.t.Rows, m.t.Cols }
 
 // Align is 1 where panels hold whole rows.
 func (m *matrix) Align() int {
-	if m.t.Rows >= m.t.Cols {
+	if m.byRows {
 		return 1
 	}
 	perBlock, _ := m.t.Encoding.Block()
@@ -89,7 +98,7 @@ func (m *matrix) each(first, count int, f func(at int, p quant.Piece, measure bo
 		f(at, p, measure)
 		at += len(p.W)
 	}
-	if m.t.Rows >= m.t.Cols {
+	if m.byRows {
 		m.panel(first, count, 0, m.t.Cols, visit)
 	} else {
 		m.panel(0, m.t.Rows, first, count, visit)
@@ -151,27 +160,56 @@ func (m *intMatrix) Unit() float64 { return float64(m.unit) }
 func (m *intMatrix) Max() int      { return m.largest }
 
 func (m *intMatrix) Panel8(dst []int8, first, count int) (squares float64) {
-	m.integers(first, count, func(at int, dequantized []float32) {
+	m.integers(first, count, func(at int, dequantized []float32, _ quant.Piece) {
 		squares += kernel.Codes8(dst[at:at+len(dequantized)], dequantized, m.unit, float32(m.largest))
 	})
 	return squares
 }
 
 func (m *intMatrix) Panel16(dst []int16, first, count int) (squares float64) {
-	m.integers(first, count, func(at int, dequantized []float32) {
+	m.integers(first, count, func(at int, dequantized []float32, _ quant.Piece) {
 		squares += kernel.Scale16(dst[at:at+len(dequantized)], dequantized, 1/m.unit)
 	})
 	return squares
 }
 
+// rowIntMatrix is a tensor whose dequantized weights are integer multiples of units of rows.
+type rowIntMatrix struct {
+	*matrix
+	units   []float64
+	largest int
+}
+
+func (m *rowIntMatrix) Units() []float64 { return m.units }
+func (m *rowIntMatrix) Max() int         { return m.largest }
+
+func (m *rowIntMatrix) Panel8(dst []int8, first, count int, squares []float64) {
+	m.rows(first, count, func(row, at int, dequantized []float32) {
+		squares[row] += kernel.Codes8(dst[at:at+len(dequantized)], dequantized, float32(m.units[row]), float32(m.largest))
+	})
+}
+
+func (m *rowIntMatrix) Panel16(dst []int16, first, count int, squares []float64) {
+	m.rows(first, count, func(row, at int, dequantized []float32) {
+		squares[row] += kernel.Scale16(dst[at:at+len(dequantized)], dequantized, float32(1/m.units[row]))
+	})
+}
+
+// rows calls f for the dequantized weights of each part of a row of a panel.
+func (m *rowIntMatrix) rows(first, count int, f func(row, at int, dequantized []float32)) {
+	m.integers(first, count, func(at int, dequantized []float32, p quant.Piece) {
+		p.EachRow(func(row, _, from, n int) { f(row, at+from, dequantized[from:from+n]) })
+	})
+}
+
 // integers calls f for the dequantized weights of each piece of a panel.
-func (m *intMatrix) integers(first, count int, f func(at int, dequantized []float32)) {
+func (m *matrix) integers(first, count int, f func(at int, dequantized []float32, p quant.Piece)) {
 	m.each(first, count, func(at int, p quant.Piece, measure bool) {
 		if len(m.buf.dequantized) < len(p.W) {
 			m.buf.dequantized = make([]float32, len(m.walk.buf))
 		}
 		dequantized := m.buf.dequantized[:len(p.W)]
 		m.dequantize(dequantized, p, measure)
-		f(at, dequantized)
+		f(at, dequantized, p)
 	})
 }

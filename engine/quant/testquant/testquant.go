@@ -267,7 +267,8 @@ func testCodebook(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
 	}
 }
 
-// testUnit: where there is a unit, dividing by it gives integers within the limit.
+// testUnit: where there is a unit, of the tensor or of its rows, dividing by it gives integers
+// within the limit.
 func testUnit(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
 	for kind, w := range all {
 		for _, out := range floats {
@@ -275,27 +276,42 @@ func testUnit(t *testing.T, s quant.Scheme, all map[string]quant.Dense) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			integral, ok := q.(quant.Integral)
-			if !ok {
-				continue
-			}
 			for _, limit := range []int{math.MaxInt8, math.MaxInt16} {
-				unit, largest, ok := integral.Unit(limit)
-				if !ok {
-					continue
+				if integral, ok := q.(quant.Integral); ok {
+					if unit, largest, ok := integral.Unit(limit); ok {
+						if float64(float32(unit)) != unit || largest > limit {
+							t.Errorf("%s in %v: unit %g, largest multiple %d of %d", kind, out, unit, largest, limit)
+						}
+						testMultiples(t, fmt.Sprintf("%s in %v", kind, out), got, unit, largest, out)
+					}
 				}
-				if float64(float32(unit)) != unit || largest > limit {
-					t.Errorf("%s in %v: unit %g, largest multiple %d of %d", kind, out, unit, largest, limit)
-				}
-				exact := out == checkpoint.F16 || out == checkpoint.BF16
-				for i, v := range got {
-					n := float64(v) / unit
-					r := math.RoundToEven(n)
-					if math.Abs(r) > float64(largest) || exact && n != r || math.Abs(n-r) > 1e-4+3*0x1p-24*math.Abs(n) {
-						t.Fatalf("%s in %v: weight %d = %v is %v times %v, at most %d", kind, out, i, v, n, unit, largest)
+				if integral, ok := q.(quant.RowIntegral); ok {
+					units, largest, ok := integral.RowUnits(limit)
+					if ok && (len(units) != w.Rows || largest > limit) {
+						t.Errorf("%s in %v: %d units, largest multiple %d of %d", kind, out, len(units), largest, limit)
+					}
+					for i, unit := range units {
+						if !(unit >= 0x1p-126) {
+							t.Errorf("%s in %v: unit %g of row %d", kind, out, unit, i)
+						}
+						testMultiples(t, fmt.Sprintf("%s in %v, row %d", kind, out, i), got[i*w.Cols:][:w.Cols], unit, largest, out)
 					}
 				}
 			}
+		}
+	}
+}
+
+// testMultiples: weights are integer multiples of a unit up to the largest, exactly in narrow
+// types.
+func testMultiples(t *testing.T, where string, weights []float32, unit float64, largest int, out checkpoint.DType) {
+	t.Helper()
+	exact := out == checkpoint.F16 || out == checkpoint.BF16
+	for i, v := range weights {
+		n := float64(v) / unit
+		r := math.RoundToEven(n)
+		if math.Abs(r) > float64(largest) || exact && n != r || math.Abs(n-r) > 1e-4+3*0x1p-24*math.Abs(n) {
+			t.Fatalf("%s: weight %d = %v is %v times %v, at most %d", where, i, v, n, unit, largest)
 		}
 	}
 }
