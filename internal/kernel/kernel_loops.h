@@ -5,6 +5,7 @@
 //   TARGET         the function attributes that select it
 //   HALF_WIDTH     how many halves LOAD_HALF and STORE_HALF take at once
 //   LOAD_HALF(dst, src), STORE_HALF(dst, src)   float16 <-> float32 of that many
+//   HAS_AVX2       where there are the intrinsics of AVX2
 //
 // Loops are plain C that the compiler vectorises. Reductions keep 8 partial sums in an
 // array, which fixes the order of additions.
@@ -237,3 +238,4 @@ static const kernels FN(table) = {
 #undef HALF_WIDTH
 #undef LOAD_HALF
 #undef STORE_HALF
+#undef HAS_AVX2

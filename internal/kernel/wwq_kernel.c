@@ -116,6 +116,7 @@ static inline uint16_t float_to_half(float f) {
 
 #define FN(name) avx2_##name
 #define TARGET __attribute__((target("avx2,f16c,fma")))
+#define HAS_AVX2
 #define HALF_WIDTH 8
 #define LOAD_HALF(dst, src) \
     _mm256_storeu_ps(dst, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(src))))
@@ -125,6 +126,7 @@ static inline uint16_t float_to_half(float f) {
 
 #define FN(name) avx512_##name
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,f16c")))
+#define HAS_AVX2
 #define HALF_WIDTH 16
 #define LOAD_HALF(dst, src) \
     _mm512_storeu_ps(dst, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(src))))
