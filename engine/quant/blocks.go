@@ -3,6 +3,8 @@ package quant
 import (
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/internal/kernel"
@@ -173,7 +175,7 @@ func (s blocks) Fit(w Weights, out checkpoint.DType) (Quantizer, error) {
 		}
 		return q, q.check(w)
 	}
-	return q, q.fit(w, rows)
+	return q, q.fit(w, rows, r.AbsMax())
 }
 
 // blockQuantizer is a scheme of blocks, fitted to a tensor.
@@ -242,11 +244,15 @@ func (q *blockQuantizer) each(p Piece, f func(group, size, at, n int)) {
 	})
 }
 
-// batch is how many groups are taken at once.
-const batch = 256
+// batch is how many groups are taken at once, if they are not more than batchWeights, which
+// stay in the first-level cache between the loop that finds ranges and the one that quantizes.
+const (
+	batch        = 256
+	batchWeights = 1 << 12
+)
 
-// fit finds the parameters of all groups.
-func (q *blockQuantizer) fit(w Weights, rows int) error {
+// fit finds the parameters of all groups of weights of magnitudes up to most.
+func (q *blockQuantizer) fit(w Weights, rows int, most float32) error {
 	g := q.scheme.granularity
 	q.across = 1
 	if g.Cols != 0 {
@@ -254,10 +260,17 @@ func (q *blockQuantizer) fit(w Weights, rows int) error {
 	}
 	ranges := make([]kernel.Extent, g.count(rows, q.cols))
 	seen := make([]bool, len(ranges))
-	part := make([]kernel.Extent, len(ranges))
+	var part []kernel.Extent
 	w.Each(g.Align(), func(p Piece) {
 		q.each(p, func(group, size, at, n int) {
-			found := part[:(n+size-1)/size]
+			count := (n + size - 1) / size
+			if part = slices.Grow(part[:0], count); g.Run != 0 && !seen[group] {
+				// Only the last of these goes on in what is read next.
+				kernel.GroupRanges(ranges[group:group+count], p.W[at:at+n], size)
+				seen[group+count-1] = true
+				return
+			}
+			found := part[:count]
 			kernel.GroupRanges(found, p.W[at:at+n], size)
 			for i, r := range found {
 				if seen[group+i] {
@@ -268,17 +281,17 @@ func (q *blockQuantizer) fit(w Weights, rows int) error {
 		})
 	})
 	q.groups = make([]params, len(ranges))
-	for i, r := range ranges {
-		var err error
-		if q.groups[i], err = q.scheme.rule.fit(Range{Min: r.Min, Max: r.Max}, q.global, q.scheme.in); err != nil {
-			return err
-		}
+	if err := fitAll(q.scheme.rule, q.groups, ranges, q.global, q.scheme.in); err != nil {
+		return err
 	}
 	if u, ok := q.scheme.rule.(settling); ok {
 		q.global = u.settle(q.groups, g.Run != 0 && rows*q.cols%g.Run != 0)
 	}
 	if g == rowWise {
 		q.ends = ranges
+	}
+	if most < overflows {
+		return nil
 	}
 	return q.finite(ranges, q.groups)
 }
@@ -304,14 +317,15 @@ func (q *blockQuantizer) finite(ranges []kernel.Extent, groups []params) error {
 	return nil
 }
 
-// overflows is a magnitude of weights below which no scheme of local groups overflows, in
-// whatever type it computes and stores scales.
+// overflows is a magnitude of weights below which no scheme overflows, in whatever type it
+// computes and stores scales.
 const overflows = 1 << 10
 
 // check finds the parameters of all groups, and forgets them: some may have none.
 func (q *blockQuantizer) check(w Weights) error {
 	var first error
-	var b batches
+	b := batchesPool.Get().(*batches)
+	defer batchesPool.Put(b)
 	w.Each(q.scheme.granularity.Align(), func(p Piece) {
 		q.each(p, func(_, size, at, n int) {
 			if first == nil {
@@ -326,32 +340,34 @@ func (q *blockQuantizer) check(w Weights) error {
 
 // batches are the ranges and parameters of some local groups at a time.
 type batches struct {
-	ranges []kernel.Extent
-	groups []params
+	ranges [batch]kernel.Extent
+	groups [batch]params
 }
+
+// batchesPool keeps them from piece to piece.
+var batchesPool = sync.Pool{New: func() any { return new(batches) }}
 
 // each finds the parameters of the local groups of src, of size weights each, and calls f for
 // some groups at a time: the weights from at on.
 func (b *batches) each(q *blockQuantizer, src []float32, size int, f func(at int, src []float32, ranges []kernel.Extent, groups []params) error) error {
-	if count := min(batch, (len(src)+size-1)/size); len(b.groups) < count {
-		b.ranges, b.groups = make([]kernel.Extent, count), make([]params, count)
-	}
-	ranges, groups := b.ranges, b.groups
+	most := max(1, min(batch, batchWeights/size))
+	ranges, groups := b.ranges[:], b.groups[:]
 	search, searches := q.scheme.rule.(searching)
 	for at := 0; at < len(src); {
-		part := src[at:min(at+batch*size, len(src))]
+		part := src[at:min(at+most*size, len(src))]
 		n := (len(part) + size - 1) / size
 		kernel.GroupRanges(ranges[:n], part, size)
-		for i, e := range ranges[:n] {
-			var err error
-			r := Range{Min: e.Min, Max: e.Max}
-			if searches {
-				groups[i], err = search.search(part[i*size:min((i+1)*size, len(part))], r, q.global, q.scheme.in)
-			} else {
-				groups[i], err = q.scheme.rule.fit(r, q.global, q.scheme.in)
-			}
-			if err != nil {
+		if !searches {
+			if err := fitAll(q.scheme.rule, groups[:n], ranges[:n], q.global, q.scheme.in); err != nil {
 				return err
+			}
+		} else {
+			for i, e := range ranges[:n] {
+				var err error
+				r := Range{Min: e.Min, Max: e.Max}
+				if groups[i], err = search.search(part[i*size:min((i+1)*size, len(part))], r, q.global, q.scheme.in); err != nil {
+					return err
+				}
 			}
 		}
 		if err := f(at, part, ranges[:n], groups[:n]); err != nil {
@@ -365,7 +381,8 @@ func (b *batches) each(q *blockQuantizer, src []float32, size int, f func(at int
 func (q *blockQuantizer) Dequantize(dst []float32, p Piece) {
 	dst = dst[:len(p.W)]
 	apply, a := q.scheme.rule.apply, q.scheme.in
-	var b batches
+	b := batchesPool.Get().(*batches)
+	defer batchesPool.Put(b)
 	q.each(p, func(group, size, at, n int) {
 		d, s := dst[at:at+n], p.W[at:at+n]
 		if q.groups != nil {

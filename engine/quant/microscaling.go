@@ -40,19 +40,14 @@ func (u mxRule) fit(r Range, _ float32, _ arithmetic) (params, error) {
 	if amax == 0 {
 		return params{}, nil
 	}
-	e, emax := 0, math.Ilogb(float64(u.element.Max)) // the exponent of the largest power of two
+	e, emax := 0, exponentBelow(u.element.Max)
 	switch u.scale {
 	case mxFloor:
-		e = math.Ilogb(float64(amax)) - emax
+		e = exponentBelow(amax) - emax
 	case mxLog2:
 		e = int(math.Floor(float64(float32(math.Log2(float64(amax)))))) - emax
 	case mxEven:
-		width := u.element.Mantissa
-		if u.width >= 0 {
-			width = u.width
-		}
-		b := math.Float32bits(amax) + 1<<(23-width-1)
-		e = int(b>>23) - 127 - emax
+		e = int((math.Float32bits(amax)+u.half())>>23) - 127 - emax
 	case mxRCeil:
 		e = exponentAbove(amax / u.element.Max)
 	case mxCeil:
@@ -61,6 +56,15 @@ func (u mxRule) fit(r Range, _ float32, _ arithmetic) (params, error) {
 		e = int(math.Round(float64(float32(math.Log2(float64(amax / u.element.Max))))))
 	}
 	return divided(power(e)), nil
+}
+
+// half returns half a unit in the last place that mxEven rounds to, in the bits of a float32.
+func (u mxRule) half() uint32 {
+	width := u.element.Mantissa
+	if u.width >= 0 {
+		width = u.width
+	}
+	return 1 << (23 - width - 1)
 }
 
 func (u mxRule) apply(dst, src []float32, size int, groups []params, _ arithmetic) {

@@ -77,4 +77,9 @@ func exponentAbove(x float32) int {
 }
 
 // power returns two to the power e, or to the nearest of those that E8M0 has.
-func power(e int) float32 { return float32(math.Ldexp(1, min(max(e, -127), 127))) }
+func power(e int) float32 {
+	if e <= -127 {
+		return 0x1p-127
+	}
+	return math.Float32frombits(uint32(min(e, 127)+127) << 23)
+}
