@@ -264,12 +264,13 @@ func (q *blockQuantizer) fit(w Weights, rows int, most float32) error {
 	w.Each(g.Align(), func(p Piece) {
 		q.each(p, func(group, size, at, n int) {
 			count := (n + size - 1) / size
-			if part = slices.Grow(part[:0], count); g.Run != 0 && !seen[group] {
+			if g.Run != 0 && !seen[group] {
 				// Only the last of these goes on in what is read next.
 				kernel.GroupRanges(ranges[group:group+count], p.W[at:at+n], size)
 				seen[group+count-1] = true
 				return
 			}
+			part = slices.Grow(part[:0], count)
 			found := part[:count]
 			kernel.GroupRanges(found, p.W[at:at+n], size)
 			for i, r := range found {
