@@ -48,8 +48,7 @@ func (u ctInt) fitAll(groups []params, ranges []kernel.Extent, _ float32, a arit
 func (bnb4bit) fitAll(groups []params, ranges []kernel.Extent, _ float32, _ arithmetic) error {
 	for i, r := range ranges {
 		amax := absMax(r)
-		divisor := max(amax, 1e-38)
-		groups[i] = params{Scale: amax, Step: 1 / divisor, Zero: divisor}
+		groups[i] = params{Scale: amax, Step: 1 / divisor(amax), Zero: amax}
 	}
 	return nil
 }
