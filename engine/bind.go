@@ -5,9 +5,13 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 )
 
-// modelOf returns what recipes may know of the model that a checkpoint holds.
-func modelOf(c *checkpoint.Config) quant.Model {
-	m := &c.Model
+// modelOf returns what recipes may know of the model that a checkpoint holds: what its files
+// say, or else config.json.
+func modelOf(src checkpoint.Source, c *checkpoint.Config) quant.Model {
+	m := c.Model
+	if s, ok := src.(checkpoint.Modelled); ok {
+		m = s.Model()
+	}
 	return quant.Model{Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, Experts: m.Experts, Arch: m.Type}
 }
 

@@ -120,13 +120,56 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256, Reason: err.Error()})
 	}
 	t.matrices = matrices(t.status, buf)
-	if n := bound(ts, t.matrices); n > 0 {
+	if reason := notFinite(ts, bound(ts, t.matrices)); reason != "" {
 		free()
-		reason := fmt.Sprintf("%d of %d weights are NaN or infinite", n, ts.Elements())
 		return nil, l.run.skip(ts, TensorRecord{Tensor: ts.Name, SHA256: t.sha256, Reason: reason})
 	}
 	l.seen[key] = true
 	return t, nil
+}
+
+// notFinite says that so many weights of a tensor are not finite; nothing of none.
+func notFinite(ts *TensorStatus, n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d weights are NaN or infinite", n, ts.Elements())
+}
+
+// Probe reads the planned tensors of src, if they take no more than limit bytes in all, and
+// refuses those that an analysis would: whose weights are not finite, or whose stored parts do
+// not fit each other.
+func (p *Plan) Probe(src checkpoint.Source, limit int64) error {
+	var all, largest int64
+	for i := range p.Tensors {
+		if p.Tensors[i].Status == Planned {
+			all, largest = all+p.Tensors[i].Size, max(largest, p.Tensors[i].Size)
+		}
+	}
+	if all > limit {
+		return nil
+	}
+	buf := make([]byte, largest)
+	for i := range p.Tensors {
+		ts := &p.Tensors[i]
+		if ts.Status != Planned {
+			continue
+		}
+		if err := src.ReadTensor(buf[:ts.Size], &ts.Tensor); err != nil {
+			return err
+		}
+		status, err := opened(ts, buf[:ts.Size])
+		reason := ""
+		if err != nil {
+			reason = err.Error()
+		} else {
+			reason = notFinite(ts, bound(status, matrices(status, buf[:ts.Size])))
+		}
+		if reason != "" {
+			ts.Status, ts.Reason = Refused, reason
+		}
+	}
+	return nil
 }
 
 // opened returns the status of a tensor with the encoding by which its stored bytes are read:

@@ -75,7 +75,7 @@ func Describe(src checkpoint.Source, opts Options) (*Plan, error) {
 		p.Tensors = append(p.Tensors, ts)
 	}
 	p.Remarks = c.remarks(p.Tensors)
-	p.Model = modelOf(&c.config)
+	p.Model = modelOf(src, &c.config)
 	bound := p.bind(opts.Levels)
 	for i := range p.Tensors {
 		if ts := &p.Tensors[i]; len(ts.Layers) > 0 {

@@ -33,7 +33,8 @@ func describeCommand() *ucli.Command {
 		Name:      "describe",
 		Usage:     "list every tensor of a model and what would be done with it",
 		ArgsUsage: "[flags] MODEL",
-		Description: `Reads headers only.
+		Description: `Reads headers only, and of models of up to 64 MiB the weights, too: tensors with weights
+that are not finite are refused.
 
 Examples:
   wwq-fast describe examples/gosrc-lm
@@ -43,6 +44,9 @@ Examples:
 		Action: d.run,
 	}
 }
+
+// probed is how many bytes of weights are read.
+const probed = 64 << 20
 
 func (d *description) run(c *ucli.Context) error {
 	t, arg, opts, err := begin(c, d.groups()...)
@@ -56,6 +60,9 @@ func (d *description) run(c *ucli.Context) error {
 	defer src.Close()
 	plan, err := engine.Describe(src, opts)
 	if err != nil {
+		return err
+	}
+	if err := plan.Probe(src, probed); err != nil {
 		return err
 	}
 	warnPlan(t, plan, &opts)
@@ -79,7 +86,7 @@ func (d *description) run(c *ucli.Context) error {
 		shape := strings.Trim(strings.ReplaceAll(fmt.Sprint(ts.Shape), " ", "x"), "[]")
 		row := []any{checkpoint.Printable(ts.Name), cli.OneLine(ts.StoredType()), shape, ts.Kind}
 		if ts.Status != engine.Planned {
-			w.Row(append(row, "", "", "", "skipped: "+cli.OneLine(ts.Reason))...)
+			w.Row(append(row, "", "", "", string(ts.Status)+": "+cli.OneLine(ts.Reason))...)
 			continue
 		}
 		l := &ts.Layers[0]

@@ -51,6 +51,13 @@ type Noted interface {
 	Notes() []string
 }
 
+// A Modelled is a [Source] whose files say what model they hold.
+type Modelled interface {
+	Source
+	// Model returns the shape of the language model. What is not known is 0 or empty.
+	Model() LanguageModel
+}
+
 // A File is one file of a checkpoint.
 type File struct {
 	Name         string // base name

@@ -21,9 +21,6 @@ type Format struct {
 	// notes, not for the error that it returns.
 	Open func(path string, explain func(error) error) (Source, error)
 	Hint string
-	// Inside returns a better hint for the file at path, after a look inside, or "".
-	// It may be nil.
-	Inside func(path string) string
 	// Text says that such a file is text, of which an error shows the beginning.
 	Text bool
 }

@@ -80,7 +80,7 @@ func foreign(f *checkpoint.Format, path, file string) error {
 	if f.Open != nil {
 		return checkpoint.Unsupportedf("%s is %s whatever its name says: name the file itself", checkpoint.Printable(file), f.Name)
 	}
-	return checkpoint.Unsupportedf("holds no safetensors file; %s %w", checkpoint.Printable(file), refusal(f, filepath.Join(path, file), head))
+	return checkpoint.Unsupportedf("holds no safetensors file; %s %w", checkpoint.Printable(file), refusal(f, head))
 }
 
 // maxFolders bounds the folders in which parts of a model are looked for.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/gguf"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/safetensors"
 )
 
@@ -15,13 +16,7 @@ const convertTorch = "load it in PyTorch, in an isolated place since such files 
 // formats lists all formats. If several match a file, the first is taken.
 var formats = append([]*checkpoint.Format{
 	&safetensors.Format,
-	{
-		Name:     "a GGUF file",
-		Match:    prefix("GGUF"),
-		Suffixes: []string{".gguf"},
-		Hint:     "use the safetensors checkpoint from which it was made",
-		Inside:   insideGGUF,
-	},
+	&gguf.Format,
 	{
 		Name:     "a ggml file from before GGUF",
 		Match:    prefix("tjgg", "lmgg", "algg", "ggjt", "ggml", "ggla"),

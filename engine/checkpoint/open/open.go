@@ -110,7 +110,7 @@ func openPath(path, name string) (checkpoint.Source, error) {
 	if err != nil {
 		return nil, &checkpoint.FileError{File: path, Err: err}
 	}
-	better := func(err error) error { return explain(path, info.IsDir(), err) }
+	better := func(err error) error { return explain(f, path, info.IsDir(), err) }
 	src, err := f.Open(path, better)
 	if err != nil {
 		err = better(err)
@@ -167,7 +167,7 @@ func findFile(path string) (*checkpoint.Format, error) {
 		if f.Open != nil {
 			return f, nil
 		}
-		return nil, refusal(f, path, head)
+		return nil, refusal(f, head)
 	}
 	// If only the name claims a format, its reader gives the best error message.
 	for _, f := range formats {
@@ -177,30 +177,25 @@ func findFile(path string) (*checkpoint.Format, error) {
 	}
 	for _, f := range formats {
 		if f.Match == nil && f.HasSuffix(path) {
-			return nil, refusal(f, path, head)
+			return nil, refusal(f, head)
 		}
 	}
 	return nil, checkpoint.Unsupportedf("unknown format (starts with bytes % x), want safetensors", head[:min(len(head), 8)])
 }
 
-// refusal returns the error for the file at path, which begins with head and is of a
-// format without a reader.
-func refusal(f *checkpoint.Format, path string, head []byte) error {
+// refusal returns the error for a file that begins with head and is of a format without a
+// reader.
+func refusal(f *checkpoint.Format, head []byte) error {
 	hint := f.Hint
-	if f.Inside != nil {
-		if inside := f.Inside(path); inside != "" {
-			hint = inside
-		}
-	}
 	if f.Text {
 		hint += "; it begins " + beginning(head)
 	}
 	return checkpoint.Unsupportedf("is %s, which cannot be read: %s", f.Name, hint)
 }
 
-// explain returns err, which a reader has given for the file or folder at path, or a better
-// error if the file that it names is of another kind.
-func explain(path string, isFolder bool, err error) error {
+// explain returns err, which the reader of a format has given for the file or folder at path, or a
+// better error if the file that it names is of another kind.
+func explain(opened *checkpoint.Format, path string, isFolder bool, err error) error {
 	var fe *checkpoint.FileError
 	if !errors.Is(err, checkpoint.ErrCorrupt) || errors.Is(err, checkpoint.ErrIncomplete) || !errors.As(err, &fe) {
 		return err
@@ -216,10 +211,13 @@ func explain(path string, isFolder bool, err error) error {
 		return err
 	}
 	f := byContent(head)
-	if f == nil || f.Open != nil || f == jsonFile && isIndex(filepath.Base(file)) {
+	if f != nil && f != opened && f.Open != nil {
+		return &checkpoint.FileError{File: fe.File, Err: checkpoint.Unsupportedf("is %s whatever its name says: name the file itself", f.Name)}
+	}
+	if f == nil || f == opened || f == jsonFile && isIndex(filepath.Base(file)) {
 		return err
 	}
-	return &checkpoint.FileError{File: fe.File, Err: refusal(f, file, head)}
+	return &checkpoint.FileError{File: fe.File, Err: refusal(f, head)}
 }
 
 // isIndex reports whether a file is opened for its name alone.

@@ -78,8 +78,8 @@ func TestFile(t *testing.T) {
 		class         error
 		want          string
 	}{
-		{"a.gguf", "GGUF\x03\x00\x00\x00\x00\x00\x00\x00", checkpoint.ErrUnsupported, "a.gguf: is a GGUF file, which cannot be read: use the safetensors checkpoint from which it was made"},
-		{"lies.safetensors", "GGUF\x03\x00\x00\x00\x00\x00\x00\x00", checkpoint.ErrUnsupported, "lies.safetensors: is a GGUF file"},
+		{"a.gguf", "GGUF\x03\x00\x00\x00\x00\x00\x00\x00", checkpoint.ErrCorrupt, "a.gguf: file of 12 bytes ends inside the description of its tensors"},
+		{"lies.safetensors", "GGUF\x01\x00\x00\x00\x00\x00\x00\x00", checkpoint.ErrUnsupported, "lies.safetensors: GGUF file of version 1"},
 		{"a.ggml", "tjgg\x01\x00\x00\x00", checkpoint.ErrUnsupported, "is a ggml file from before GGUF"},
 		{"b.ggml", "ggml\x01\x00\x00\x00", checkpoint.ErrUnsupported, "is a ggml file from before GGUF"},
 		{"a.bin", "PK\x03\x04....", checkpoint.ErrUnsupported, "is a zip file (PyTorch, Keras, NumPy or NeMo), which cannot be read: if it is a PyTorch checkpoint, load it in PyTorch"},
@@ -123,7 +123,7 @@ func TestFolder(t *testing.T) {
 		{"adapter", map[string]string{"adapter_model.safetensors": string(model())}, checkpoint.ErrUnsupported, "holds an adapter, not a model"},
 		{"torch", map[string]string{"config.json": "{}", "pytorch_model-1.bin": "PK\x03\x04"}, checkpoint.ErrUnsupported, "holds no safetensors file; pytorch_model-1.bin is a zip file (PyTorch, Keras, NumPy or NeMo)"},
 		{"old torch", map[string]string{"pytorch_model.bin": "\x80\x02"}, checkpoint.ErrUnsupported, "pytorch_model.bin is a pickle file (PyTorch)"},
-		{"GGUF before torch", map[string]string{"x.gguf": "GGUF", "pytorch_model.bin": "\x80\x02"}, checkpoint.ErrUnsupported, "x.gguf is a GGUF file"},
+		{"GGUF before torch", map[string]string{"x.gguf": "GGUF", "pytorch_model.bin": "\x80\x02"}, checkpoint.ErrCorrupt, "x.gguf: file of 4 bytes ends"},
 		{"unreadable content", map[string]string{"x\n.msgpack": "\xff"}, checkpoint.ErrUnsupported, `"x\n.msgpack" is a Flax file`},
 		{"safetensors by content", map[string]string{"weights.bin": string(model())}, checkpoint.ErrUnsupported, "weights.bin is a safetensors file whatever its name says: name the file itself"},
 		{"nothing", map[string]string{"config.json": "{}", ".hidden.safetensors": ""}, checkpoint.ErrNotFound, "no checkpoint in the folder, want *.safetensors"},

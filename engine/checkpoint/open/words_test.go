@@ -156,3 +156,17 @@ func TestFloatsAreNoText(t *testing.T) {
 	}
 	src.Close()
 }
+
+// FuzzWords looks at arbitrary files: what is shown of them fits a message.
+func FuzzWords(f *testing.F) {
+	for _, d := range downloads {
+		f.Add([]byte(d.content[:min(len(d.content), sniffBytes)]))
+	}
+	f.Fuzz(func(t *testing.T, head []byte) {
+		head = head[:min(len(head), sniffBytes)]
+		if b := beginning(head); checkpoint.Printable(b) != b || len(b) > 1024 {
+			t.Errorf("%q begins %s", head, b)
+		}
+		byContent(head)
+	})
+}
