@@ -93,7 +93,7 @@ TARGET static inline int FN(put_signed)(uint8_t *dst, const float *scales, int n
     if (m == 0)
         return 1;
     for (int k = 0; k < n; k++)
-        if (!finite(scales[k]))
+        if (!is_finite(scales[k]))
             return 0;
     *id = -most / m;
     if (!put_half(dst, 1 / *id))
@@ -267,7 +267,7 @@ TARGET static int FN(quantize_iq4_xs)(uint8_t *restrict dst, const float *restri
         for (int k = 0; k < 8 * n; k += 8, dst += 136) {
             const float d = -largest(scales + k, 8) / 32, id = inverse(d);
             for (int j = 0; j < 8; j++)
-                if (!finite(scales[k + j]))
+                if (!is_finite(scales[k + j]))
                     return 0;
             if (!put_half(dst, d))
                 return 0;

@@ -41,11 +41,11 @@ static inline int put_half(uint8_t *dst, float f) {
     return 1;
 }
 
-static inline int finite(float v) { return v - v == 0; }
+static inline int is_finite(float v) { return v - v == 0; }
 
 static inline float inverse(float d) {
     float id = 1 / d;
-    return finite(id) ? id : 0;
+    return is_finite(id) ? id : 0;
 }
 
 static inline float nearest(float v, float lo, float hi) {
