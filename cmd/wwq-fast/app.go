@@ -108,7 +108,8 @@ command line, 65 bad model, 75 disk full, I/O error or a folder that cannot be w
 			return noCommand(c.App, c.Args().First())
 		},
 		Commands: []*ucli.Command{
-			analyzeCommand(), describeCommand(), quantizeCommand(), validateCommand(), compareCommand(), schemesCommand(), benchCommand(), envCommand(),
+			analyzeCommand(), describeCommand(), quantizeCommand(),
+			exportCommand(), validateCommand(), compareCommand(), schemesCommand(), benchCommand(), envCommand(),
 		},
 	}
 	for _, c := range app.Commands {

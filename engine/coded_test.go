@@ -1,0 +1,169 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/wwq-fast/wwq-fast/engine"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/internal/ggml"
+)
+
+// A coded tensor is a matrix of rows×256 weights in a GGUF file.
+type coded struct {
+	name string
+	rows int
+	id   uint32
+	data []byte
+}
+
+// openGGUF writes matrices to a GGUF file, in which offsets are multiples of 32, and opens it.
+func openGGUF(t *testing.T, matrices ...coded) checkpoint.Source {
+	t.Helper()
+	le := binary.LittleEndian
+	file := le.AppendUint64(le.AppendUint64(append([]byte("GGUF"), 3, 0, 0, 0), uint64(len(matrices))), 0)
+	var data []byte
+	for _, m := range matrices {
+		data = append(data, make([]byte, (32-len(data)%32)%32)...)
+		file = append(le.AppendUint64(file, uint64(len(m.name))), m.name...)
+		file = le.AppendUint64(le.AppendUint64(le.AppendUint32(file, 2), 256), uint64(m.rows))
+		file = le.AppendUint64(le.AppendUint32(file, m.id), uint64(len(data)))
+		data = append(data, m.data...)
+	}
+	file = append(file, make([]byte, (32-len(file)%32)%32)...)
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	if err := os.WriteFile(path, append(file, data...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return openPath(t, path)
+}
+
+// everyType returns a matrix of each type of ggml, and what their blocks stand for.
+func everyType(t *testing.T, rows int) (matrices []coded, values map[string][]float32) {
+	values = map[string][]float32{}
+	for i, typ := range ggml.Types() {
+		weights, size := typ.Block()
+		w := gaussian(uint64(50+i), rows*256)
+		m := coded{typ.Name() + ".weight", rows, typ.ID(), make([]byte, rows*256/weights*size)}
+		if err := typ.Quantize(m.data, w); err != nil {
+			t.Fatal(err)
+		}
+		typ.Decode(w, m.data)
+		matrices, values[m.name] = append(matrices, m), w
+	}
+	return matrices, values
+}
+
+// TestCoded: weights in blocks have the rows of the float32 numbers that they stand for, but for
+// the bits of the level stored, which are those of the blocks.
+func TestCoded(t *testing.T) {
+	const rows = 40
+	matrices, values := everyType(t, rows)
+	plain := newMemory()
+	for _, m := range matrices {
+		plain.add(m.name, values[m.name], rows, 256)
+	}
+	const levels = "stored,fp16,4bit,int8-row,q8_0,ct-w4a16"
+	want := plain.analyze(t, levels, nil)
+	opts := engine.DefaultOptions()
+	opts.Levels, _ = quant.ParseList(levels)
+	opts.KeepEigenvalues = true
+	got, err := engine.Analyze(context.Background(), openGGUF(t, matrices...), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range want.Rows {
+		rows := map[string]*engine.Row{}
+		for i := range want.Rows[k] {
+			rows[want.Rows[k][i].Layer.LongName] = &want.Rows[k][i]
+		}
+		for i := range got.Rows[k] {
+			a := &got.Rows[k][i]
+			b := rows[a.Layer.LongName]
+			typ, _ := ggml.Lookup(a.Layer.Name())
+			bits := b.Bits
+			if weights, size := typ.Block(); a.Level == quant.Stored {
+				bits = 8 * float64(size) / float64(weights)
+			}
+			if a.Status != b.Status || !slices.Equal(a.Eigenvalues, b.Eigenvalues) || !sameErrors(a, b) || a.Bits != bits {
+				t.Errorf("%s at %s: %s %s, %g bits, errors %v; as float32 %s %s, %g bits, errors %v", a.Layer.LongName, a.Level.Name(), a.Status, a.Reason, a.Bits, a.Get("mse"), b.Status, b.Reason, bits, b.Get("mse"))
+			}
+		}
+	}
+}
+
+// TestExport: a copy in floating point has the values that blocks stand for, rounded if it is
+// asked for, and says what it rounds and leaves out.
+func TestExport(t *testing.T) {
+	matrices, values := everyType(t, 4)
+	half := gaussian(9, 4*256)
+	checkpoint.F16.Round(half)
+	f16 := coded{"half.weight", 4, 1, make([]byte, 2*4*256)}
+	checkpoint.F16.Encode(f16.data, half)
+	values[f16.name] = half
+	whole := coded{"count", 4, 24, slices.Repeat([]byte{1, 0, 255, 7}, 256)}
+	src := openGGUF(t, append(matrices, f16, whole, coded{"iq.weight", 4, 19, make([]byte, 4*50)})...)
+	for _, to := range []checkpoint.DType{checkpoint.InvalidDType, checkpoint.F32, checkpoint.BF16} {
+		path := filepath.Join(t.TempDir(), "out.safetensors")
+		sum, err := engine.Export(context.Background(), src, path, to, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rounded := 0
+		if to == checkpoint.BF16 {
+			rounded = len(values)
+			for _, w := range values {
+				c := slices.Clone(w)
+				if to.Round(c); slices.Equal(c, w) {
+					rounded--
+				}
+			}
+		}
+		if sum.Copied.Tensors+sum.Decoded.Tensors != len(values)+1 || sum.Rounded.Tensors != rounded || len(sum.LeftOut) != 1 || sum.LeftOut[0].Parameters != 4*256 {
+			t.Errorf("to %v: %+v, want %d rounded", to, sum, rounded)
+		}
+		copied := openPath(t, path)
+		for name, w := range values {
+			want := slices.Clone(w)
+			if to != checkpoint.InvalidDType {
+				to.Round(want)
+			}
+			if got := weightsOf(t, copied, name); !slices.Equal(got, want) {
+				t.Errorf("%s to %v: other values", name, to)
+			}
+		}
+		for _, tensor := range copied.Tensors() {
+			if data := make([]byte, tensor.Size); tensor.Name == "count" {
+				if err := copied.ReadTensor(data, &tensor); err != nil || !slices.Equal(data, whole.data) || tensor.DType != checkpoint.I8 {
+					t.Errorf("integers: %v, %v", tensor, err)
+				}
+			}
+		}
+		if _, err := engine.Export(context.Background(), src, path, to, false); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("to a file that exists: %v", err)
+		}
+		if _, err := engine.Export(context.Background(), src, path, to, true); err != nil {
+			t.Error(err)
+		}
+	}
+	large := openTensors(t, stored("large", checkpoint.F32, []float32{1, 1e5}, 2))
+	path := filepath.Join(t.TempDir(), "out.safetensors")
+	if _, err := engine.Export(context.Background(), large, path, checkpoint.F16, false); !errors.Is(err, quant.ErrOverflow) {
+		t.Errorf("1e5 in float16: %v", err)
+	}
+	for _, bad := range []string{filepath.Dir(path), filepath.Join(path, "x.safetensors"), path + ".bin"} {
+		if _, err := engine.Export(context.Background(), large, bad, checkpoint.F32, true); !errors.Is(err, checkpoint.ErrOutput) && bad != filepath.Join(path, "x.safetensors") || err == nil {
+			t.Errorf("to %s: %v", bad, err)
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/safetensors"
+	"github.com/wwq-fast/wwq-fast/engine/quant"
+	"github.com/wwq-fast/wwq-fast/engine/weights"
+)
+
+// An ExportSummary says what [Export] wrote.
+type ExportSummary struct {
+	Copied  Tally    // tensors written byte for byte
+	Decoded Tally    // tensors stored in codes, or in another type than they are written in
+	Rounded Tally    // those of them of which some value was rounded
+	LeftOut []Reason // why tensors were not written
+}
+
+// Export writes the tensors of src to the safetensors file out at their true values: numbers as
+// they are stored, and weights in codes as the float32 numbers that they stand for. With a type
+// dtype other than checkpoint.InvalidDType, all floating-point tensors and weights are written in
+// it, rounded to nearest even. Tensors whose encoding is not known are left out.
+//
+// A weight that overflows dtype ends it with an error that names the tensor; for other errors see
+// [safetensors.Write]. The memory taken is that of the largest tensor as it is stored and as it
+// is written.
+func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkpoint.DType, overwrite bool) (ExportSummary, error) {
+	var sum ExportSummary
+	var tensors []checkpoint.Tensor
+	from := map[string]*checkpoint.Tensor{}
+	for i := range src.Tensors() {
+		t := &src.Tensors()[i]
+		w := *t
+		coded := t.DType.Encoding() == nil && t.Encoding != nil
+		switch {
+		case t.DType == checkpoint.InvalidDType && !coded:
+			sum.leave(t, fmt.Sprintf("stored as %s, which is not read", t.StoredType()))
+			continue
+		case coded:
+			w.DType = checkpoint.F32
+			fallthrough
+		case t.Encoding != nil && dtype != checkpoint.InvalidDType:
+			if dtype != checkpoint.InvalidDType {
+				w.DType = dtype
+			}
+			_, size := w.DType.Encoding().Block()
+			w.Size = t.Elements() * int64(size)
+		}
+		if w.DType != t.DType {
+			sum.Decoded.Tensors++
+			sum.Decoded.Parameters += t.Elements()
+		} else {
+			sum.Copied.Tensors++
+			sum.Copied.Parameters += t.Elements()
+		}
+		tensors = append(tensors, w)
+		from[t.Name] = t
+	}
+	var stored, written []byte
+	err := safetensors.Write(ctx, out, tensors, map[string]string{MetadataVersion: Version}, overwrite, func(w *checkpoint.Tensor) ([]byte, error) {
+		t := from[w.Name]
+		stored = grown(stored, t.Size)
+		if err := src.ReadTensor(stored, t); err != nil {
+			return nil, err
+		}
+		if w.DType == t.DType {
+			return stored, nil
+		}
+		written = grown(written, w.Size)
+		rounded, err := decode(written, w.DType, t, stored)
+		if rounded {
+			sum.Rounded.Tensors++
+			sum.Rounded.Parameters += t.Elements()
+		}
+		if err != nil {
+			return nil, &checkpoint.TensorError{File: t.File, Tensor: t.Name, Err: err}
+		}
+		return written, nil
+	})
+	return sum, err
+}
+
+// leave counts a tensor that is left out.
+func (s *ExportSummary) leave(t *checkpoint.Tensor, why string) {
+	for i := range s.LeftOut {
+		if s.LeftOut[i].Text == why {
+			s.LeftOut[i].Tensors++
+			s.LeftOut[i].Parameters += t.Elements()
+			return
+		}
+	}
+	s.LeftOut = append(s.LeftOut, Reason{why, Tally{1, t.Elements()}})
+}
+
+// grown returns a slice of n bytes, b itself if it has room.
+func grown(b []byte, n int64) []byte {
+	if int64(cap(b)) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// decode writes the weights of a stored tensor to dst in a type, and reports whether some was
+// rounded.
+func decode(dst []byte, to checkpoint.DType, t *checkpoint.Tensor, stored []byte) (rounded bool, err error) {
+	status, err := opened(&TensorStatus{Tensor: *t}, stored)
+	if err != nil {
+		return false, err
+	}
+	_, size := to.Encoding().Block()
+	w := weights.Tensor{Data: stored, Encoding: status.Encoding, Rows: 1, Cols: int(t.Elements())}
+	wide := t.DType == checkpoint.F64 && to != checkpoint.F64
+	var back []float32
+	at := 0
+	w.Each(1, func(p quant.Piece) {
+		part := dst[at*size:][:len(p.W)*size]
+		to.Encode(part, p.W)
+		if len(back) < len(p.W) {
+			back = make([]float32, len(p.W))
+		}
+		to.Encoding().Decode(back[:len(p.W)], part)
+		for i, v := range p.W {
+			rounded = rounded || back[i] != v && v == v
+			if math.IsInf(float64(back[i]), 0) && !math.IsInf(float64(v), 0) && err == nil {
+				err = fmt.Errorf("weight %g does not fit %v: %w", v, to, quant.ErrOverflow)
+			}
+		}
+		at += len(p.W)
+	})
+	return rounded || wide, err
+}
