@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wwq-fast/wwq-fast/engine"
@@ -16,12 +17,12 @@ import (
 	"github.com/wwq-fast/wwq-fast/internal/ggml"
 )
 
-// A coded tensor is a matrix of rows×256 weights in a GGUF file.
+// A coded tensor is a matrix in a GGUF file, of a type with a number.
 type coded struct {
-	name string
-	rows int
-	id   uint32
-	data []byte
+	name       string
+	rows, cols int
+	id         uint32
+	data       []byte
 }
 
 // openGGUF writes matrices to a GGUF file, in which offsets are multiples of 32, and opens it.
@@ -33,7 +34,7 @@ func openGGUF(t *testing.T, matrices ...coded) checkpoint.Source {
 	for _, m := range matrices {
 		data = append(data, make([]byte, (32-len(data)%32)%32)...)
 		file = append(le.AppendUint64(file, uint64(len(m.name))), m.name...)
-		file = le.AppendUint64(le.AppendUint64(le.AppendUint32(file, 2), 256), uint64(m.rows))
+		file = le.AppendUint64(le.AppendUint64(le.AppendUint32(file, 2), uint64(m.cols)), uint64(m.rows))
 		file = le.AppendUint64(le.AppendUint32(file, m.id), uint64(len(data)))
 		data = append(data, m.data...)
 	}
@@ -51,7 +52,7 @@ func everyType(t *testing.T, rows int) (matrices []coded, values map[string][]fl
 	for i, typ := range ggml.Types() {
 		weights, size := typ.Block()
 		w := gaussian(uint64(50+i), rows*256)
-		m := coded{typ.Name() + ".weight", rows, typ.ID(), make([]byte, rows*256/weights*size)}
+		m := coded{typ.Name() + ".weight", rows, 256, typ.ID(), make([]byte, rows*256/weights*size)}
 		if err := typ.Quantize(m.data, w); err != nil {
 			t.Fatal(err)
 		}
@@ -99,17 +100,63 @@ func TestCoded(t *testing.T) {
 	}
 }
 
+// TestSampleInGGUF: the sample packed as a file of type Q4_K_M, analysed as it is stored, has the
+// spectra of the level gguf:q4_k_m.
+func TestSampleInGGUF(t *testing.T) {
+	sample := openPath(t, "../examples/gosrc-lm")
+	opts := engine.DefaultOptions()
+	opts.Levels, _ = quant.ParseList("gguf:q4_k_m")
+	opts.KeepEigenvalues = true
+	want, err := engine.Analyze(context.Background(), sample, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var matrices []coded
+	simulated := map[string]*engine.Row{}
+	for i := range want.Rows[0] {
+		row := &want.Rows[0][i]
+		typ, ok := ggml.Lookup(row.Scheme)
+		if !ok {
+			continue // an embedding
+		}
+		if instead, _, ok := strings.Cut(row.Note, ":"); ok { // rows do not take the type
+			typ, _ = ggml.Lookup(instead)
+		}
+		weights, size := typ.Block()
+		m := coded{row.Layer.Tensor, row.Layer.Rows, row.Layer.Cols, typ.ID(), make([]byte, row.Layer.Rows*row.Layer.Cols/weights*size)}
+		if err := typ.Quantize(m.data, weightsOf(t, sample, m.name)); err != nil {
+			t.Fatal(err)
+		}
+		matrices, simulated[m.name] = append(matrices, m), row
+	}
+	opts.Levels = []quant.Recipe{quant.Stored}
+	got, err := engine.Analyze(context.Background(), openGGUF(t, matrices...), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(matrices) != 29 || len(got.Rows[0]) != 29 {
+		t.Fatalf("%d matrices, %d rows, want 29", len(matrices), len(got.Rows[0]))
+	}
+	for i := range got.Rows[0] {
+		a := &got.Rows[0][i]
+		b := simulated[a.Layer.Tensor]
+		if !slices.Equal(a.Eigenvalues, b.Eigenvalues) || a.Get("alpha") != b.Get("alpha") || a.Bits != b.Bits {
+			t.Errorf("%s: alpha %v, %v bits; simulated %v, %v", a.Layer.LongName, a.Get("alpha"), a.Bits, b.Get("alpha"), b.Bits)
+		}
+	}
+}
+
 // TestExport: a copy in floating point has the values that blocks stand for, rounded if it is
 // asked for, and says what it rounds and leaves out.
 func TestExport(t *testing.T) {
 	matrices, values := everyType(t, 4)
 	half := gaussian(9, 4*256)
 	checkpoint.F16.Round(half)
-	f16 := coded{"half.weight", 4, 1, make([]byte, 2*4*256)}
+	f16 := coded{"half.weight", 4, 256, 1, make([]byte, 2*4*256)}
 	checkpoint.F16.Encode(f16.data, half)
 	values[f16.name] = half
-	whole := coded{"count", 4, 24, slices.Repeat([]byte{1, 0, 255, 7}, 256)}
-	src := openGGUF(t, append(matrices, f16, whole, coded{"iq.weight", 4, 19, make([]byte, 4*50)})...)
+	whole := coded{"count", 4, 256, 24, slices.Repeat([]byte{1, 0, 255, 7}, 256)}
+	src := openGGUF(t, append(matrices, f16, whole, coded{"iq.weight", 4, 256, 19, make([]byte, 4*50)})...)
 	for _, to := range []checkpoint.DType{checkpoint.InvalidDType, checkpoint.F32, checkpoint.BF16} {
 		path := filepath.Join(t.TempDir(), "out.safetensors")
 		sum, err := engine.Export(context.Background(), src, path, to, false)

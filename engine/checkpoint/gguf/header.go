@@ -36,7 +36,7 @@ const (
 // readHeader reads the description of a file of size bytes.
 func readHeader(r io.Reader, size int64) (*header, error) {
 	hash := sha256.New()
-	c := &cursor{r: io.TeeReader(bufio.NewReaderSize(r, 1<<16), hash), size: size}
+	c := &cursor{r: io.TeeReader(bufio.NewReaderSize(r, int(min(size, 1<<16))), hash), size: size}
 	var start [4]byte
 	c.bytes(start[:])
 	h := &header{version: c.uint32()}
