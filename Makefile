@@ -7,6 +7,9 @@ FUZZTIME ?= 60s
 PREFIX   ?= /usr/local
 GO       ?= go
 
+# The packages that read files that come from elsewhere.
+FILES := ./engine/checkpoint/... ./engine/packed
+
 # scripts/setup.sh writes 1 to .build/cgo if a C BLAS is available, and 0 if not.
 CGO := CGO_ENABLED=$$(cat .build/cgo)
 
@@ -31,11 +34,16 @@ test: setup ## run all tests except the long ones
 	$(CGO) $(GO) test -run '$(RUN)' $(PKG)
 
 .PHONY: test-long
-test-long: setup ## run all tests, also of headers of 100 MB; those of "test" under the race detector; check-mac, check-arm64
+test-long: setup ## run all tests, also of headers of 100 MB; those of "test" under the race detector; fuzz targets of files; check-mac, check-arm64
 	WWQ_TEST_HUGE=1 $(CGO) $(GO) test -timeout 60m -run '$(RUN)' $(PKG)
 	$(CGO) $(GO) test -race -timeout 60m -run '$(RUN)' $(PKG)
+	@$(CGO) FUZZTIME=$(FUZZTIME) PKG="$(FILES)" sh scripts/fuzz.sh
 	@sh scripts/check-mac.sh
 	@sh scripts/check-arm64.sh
+
+.PHONY: fuzz-files
+fuzz-files: setup ## run the fuzz targets of what reads files, ten seconds each
+	@$(CGO) FUZZTIME=10s PKG="$(FILES)" sh scripts/fuzz.sh
 
 .PHONY: check-mac
 check-mac: ## build for Macs with a cross compiler and a stub of Accelerate (needs npm)
@@ -66,8 +74,8 @@ format: ## format the Go and C sources
 	@sh scripts/format-c.sh
 
 .PHONY: fuzz
-fuzz: setup ## run every fuzz target for FUZZTIME
-	@$(CGO) FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+fuzz: setup ## run every fuzz target of PKG for FUZZTIME
+	@$(CGO) FUZZTIME=$(FUZZTIME) PKG="$(PKG)" sh scripts/fuzz.sh
 
 .PHONY: bench
 bench: build ## compare every backend of this build, about three minutes
