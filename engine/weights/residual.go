@@ -67,7 +67,9 @@ const (
 
 // norm returns the spectral norm of the errors, which is about guess: the root of the largest
 // eigenvalue of the tridiagonal matrix of Lanczos' iteration for E^T E / guess^2. The first
-// vector has elements of one magnitude and signs from a fixed sequence.
+// vector has elements of one magnitude and signs from a fixed sequence. The order in which
+// [kernel.NormalProduct] takes the elements of vectors is that of other columns: the norm is the
+// same.
 func (r *Residual) norm(guess float64) float64 {
 	r.x, r.z, r.last = vector(r.x, r.cols), vector(r.z, r.cols), vector(r.last, r.cols)
 	clear(r.last)

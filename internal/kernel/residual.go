@@ -22,15 +22,16 @@ func SubtractBF16(dst []uint16, a, b []float32) (squares float64) {
 
 // NormalProduct adds scale * e^T e x to z, where e is a matrix of bfloat16 numbers, row after
 // row, with rows as long as x and z. Each row is summed in 16 lanes, in float32, and the rows
-// are added in their order.
+// are added in their order. Of each whole block of 16 columns, x and z have first those of even
+// index and then those of odd index: column i is at place(i).
 //
 //	for r := range rows {
 //		y := 0
 //		for i := range x {
-//			y += e[r][i] * x[i]
+//			y += e[r][i] * x[place(i)]
 //		}
 //		for i := range x {
-//			z[i] += e[r][i] * (y * scale)
+//			z[place(i)] += e[r][i] * (y * scale)
 //		}
 //	}
 func NormalProduct(z, x []float32, e []uint16, scale float32) {
@@ -56,11 +57,20 @@ func subtractBF16Generic(dst []uint16, a, b []float32) float64 {
 }
 
 func normalProductGeneric(z, x []float32, e []uint16, scale float32) {
+	low := func(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+	whole := len(x) / 16 * 16
 	for ; len(e) > 0; e = e[len(x):] {
 		row := e[:len(x)]
 		var sum [16]float32
-		for i, h := range row {
-			sum[i%16] += float32(math.Float32frombits(uint32(h)<<16) * x[i])
+		for i := 0; i < whole; i += 16 {
+			b, v := (*[16]uint16)(row[i:]), (*[16]float32)(x[i:])
+			for l := range 8 {
+				sum[l] += float32(low(b[2*l]) * v[l])
+				sum[l+8] += float32(low(b[2*l+1]) * v[l+8])
+			}
+		}
+		for i := whole; i < len(row); i++ {
+			sum[i-whole] += float32(low(row[i]) * x[i])
 		}
 		for half := 8; half > 0; half /= 2 {
 			for l := range half {
@@ -68,8 +78,15 @@ func normalProductGeneric(z, x []float32, e []uint16, scale float32) {
 			}
 		}
 		y := sum[0] * scale
-		for i, h := range row {
-			z[i] += float32(math.Float32frombits(uint32(h)<<16) * y)
+		for i := 0; i < whole; i += 16 {
+			b, v := (*[16]uint16)(row[i:]), (*[16]float32)(z[i:])
+			for l := range 8 {
+				v[l] += float32(low(b[2*l]) * y)
+				v[l+8] += float32(low(b[2*l+1]) * y)
+			}
+		}
+		for i := whole; i < len(row); i++ {
+			z[i] += float32(low(row[i]) * y)
 		}
 	}
 }

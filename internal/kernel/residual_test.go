@@ -36,6 +36,14 @@ func TestResidual(t *testing.T) {
 	})
 }
 
+// place returns where the vectors of NormalProduct have column i of so many.
+func place(i, cols int) int {
+	if i >= cols/16*16 {
+		return i
+	}
+	return i/16*16 + i%2*8 + i%16/2
+}
+
 // TestNormalProduct: the product is that of the definition, in float64, but for rounding.
 func TestNormalProduct(t *testing.T) {
 	const rows, cols = 37, 61
@@ -51,12 +59,12 @@ func TestNormalProduct(t *testing.T) {
 		for r := range rows {
 			y := 0.0
 			for k := range cols {
-				y += at(r, k) * float64(x[k])
+				y += at(r, k) * float64(x[place(k, cols)])
 			}
 			want += 3 * y * at(r, c)
 		}
-		if math.Abs(want-float64(z[c])) > 1e-6*0.01 {
-			t.Errorf("element %d is %g, want %g", c, z[c], want)
+		if math.Abs(want-float64(z[place(c, cols)])) > 1e-6*0.01 {
+			t.Errorf("element %d is %g, want %g", c, z[place(c, cols)], want)
 		}
 	}
 }

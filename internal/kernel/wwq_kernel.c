@@ -38,7 +38,6 @@ typedef struct {
 typedef float vf4 __attribute__((vector_size(16)));
 typedef float vf8 __attribute__((vector_size(32)));
 typedef uint32_t vu8 __attribute__((vector_size(32)));
-typedef uint16_t vh8 __attribute__((vector_size(16), aligned(2), may_alias));
 typedef double vd4 __attribute__((vector_size(32)));
 typedef int64_t vl4 __attribute__((vector_size(32)));
 static const vl4 ABS_MASK = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
@@ -91,8 +90,6 @@ static inline uint16_t float_to_half(float f) {
     }
     return (uint16_t)(sign | ((mag - 0x38000000u + 0xfff + (mag >> 13 & 1)) >> 13));
 }
-
-#define load_bf16x8(p) ((vf8)(__builtin_convertvector(*(const vh8 *)(p), vu8) << 16))
 
 // The base set is portable C. On arm64 it uses NEON, which every such machine has.
 #ifdef __aarch64__
