@@ -211,8 +211,15 @@ func (r *run) analyze(ctx context.Context, tensors []TensorStatus) error {
 		})
 	}
 	// One tensor more than workers may be in memory, so that the next is ready
-	// when a worker is free.
+	// when a worker is free. The levels of a tensor that wait for its baseline come behind the
+	// baseline of the next tensor, by when theirs is likely to be there.
 	l := newLoader(r, r.workers+1)
+	var waiting []task
+	send := func(all []task) {
+		for _, k := range all {
+			tasks <- k
+		}
+	}
 	for i := range tensors {
 		t, err := l.load(ctx, &tensors[i])
 		if err != nil {
@@ -222,10 +229,12 @@ func (r *run) analyze(ctx context.Context, tensors []TensorStatus) error {
 		if t == nil {
 			continue
 		}
-		for _, k := range r.tasks(t) {
-			tasks <- k
-		}
+		first, behind := r.tasks(t)
+		send(first)
+		send(waiting)
+		waiting = behind
 	}
+	send(waiting)
 	close(tasks)
 	workers.Wait()
 	return context.Cause(ctx)
@@ -251,30 +260,31 @@ func (r *run) spectra(l *Layer) int {
 	return 1
 }
 
-// tasks returns the work on a loaded tensor and tells it how many parts it has.
-func (r *run) tasks(t *loaded) []task {
-	var all []task
+// tasks returns the work on a loaded tensor, that which waits for the baselines of its layers
+// apart, and tells it how many parts it has.
+func (r *run) tasks(t *loaded) (first, behind []task) {
 	layers := t.status.Layers
 	t.baselines = make([]baseline, len(layers))
 	relative := r.relative && r.base >= 0
 	for j := range layers {
 		t.baselines[j].ready = make(chan struct{})
 		if !layers[j].Quantized {
-			all = append(all, task{t, j, allLevels, false, false})
+			first = append(first, task{t, j, allLevels, false, false})
 			continue
 		}
-		// The baseline comes first: those that wait for it must find it begun.
-		if relative {
-			all = append(all, task{t, j, r.base, true, true})
-		}
 		for k := range r.levels {
-			if !relative || k != r.base {
-				all = append(all, task{t, j, k, relative, false})
+			switch {
+			case !relative:
+				first = append(first, task{t, j, k, false, false})
+			case k == r.base:
+				first = append(first, task{t, j, k, true, true})
+			default:
+				behind = append(behind, task{t, j, k, true, false})
 			}
 		}
 	}
-	t.users.Store(int64(len(all)))
-	return all
+	t.users.Store(int64(len(first) + len(behind)))
+	return first, behind
 }
 
 // baseline returns the baseline of a task whose input is in: it waits until the worker
