@@ -39,7 +39,7 @@ type BNB4 struct {
 }
 
 // maxState bounds the size of the object in JSON: those of bitsandbytes have up to 200 bytes.
-const maxState = 4096
+const maxState = SmallPart
 
 // Name returns the type and the size of blocks.
 func (l BNB4) Name() string {
@@ -88,8 +88,8 @@ func (p Parts) state() (s state, name string, err error) {
 	if err != nil {
 		return s, "", err
 	}
-	if len(part.Data) > maxState {
-		return s, "", checkpoint.Corruptf("part %s has %d bytes, which are too many", name, len(part.Data))
+	if part.size() > maxState {
+		return s, "", checkpoint.Corruptf("part %s has %d bytes, which are too many", name, part.size())
 	}
 	if err := unique(part.Data); err != nil {
 		return s, "", checkpoint.Corruptf("part %s: %v", name, err)
@@ -166,8 +166,8 @@ func (l BNB4) open(p Parts) (*matrix, error) {
 		return nil, err
 	}
 	n, ok := product(s.Shape...)
-	if !ok || len(w.Data) != n/2+n%2 {
-		return nil, checkpoint.Corruptf("part %s: shape is %v, but part weight has %d bytes", name, s.Shape, len(w.Data))
+	if !ok || w.size() != n/2+n%2 {
+		return nil, checkpoint.Corruptf("part %s: shape is %v, but part weight has %d bytes", name, s.Shape, w.size())
 	}
 	values, err := p.shaped("weight.quant_map", []checkpoint.DType{checkpoint.F32}, []int{16})
 	if err != nil {
@@ -235,7 +235,7 @@ func (l BNB4) Pack(w quant.Weights, q quant.Quantizer) (Parts, error) {
 		p["weight.absmax"] = blank(checkpoint.F32, blocks)
 	}
 	text += "}"
-	p[statePrefix+l.book()] = Part{checkpoint.U8, []int{len(text)}, []byte(text)}
+	p[statePrefix+l.book()] = Part{DType: checkpoint.U8, Shape: []int{len(text)}, Data: []byte(text)}
 	return filled(p, w, q, l.open)
 }
 

@@ -112,7 +112,9 @@ func (l GPTQ) open(p Parts) (*matrix, error) {
 	stored := stream{data: z.Data, words: zeroWords, bits: l.Bits}
 	if !l.V2 {
 		l.version1(&m.zeros, &stored)
-		m.notes = l.doubts(stream{data: z.Data, words: zeroWords, bits: l.Bits}, groups, rows)
+		if !z.Unread {
+			m.notes = l.doubts(stream{data: z.Data, words: zeroWords, bits: l.Bits}, groups, rows)
+		}
 	}
 	m.zeros.codes = stored
 	if err := l.grouped(m, p, groups); err != nil {

@@ -114,29 +114,29 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%s without %s: %v", l.Name(), name, err)
 			}
 			for d := checkpoint.InvalidDType; d <= checkpoint.F4+1; d++ {
-				survives(t, l, replaced(good, name, Part{d, part.Shape, part.Data}))
+				survives(t, l, replaced(good, name, Part{DType: d, Shape: part.Shape, Data: part.Data}))
 			}
 			for i := range part.Shape {
 				for _, n := range append(dims, part.Shape[i]-1, part.Shape[i]+1, 2*part.Shape[i]) {
 					shape := slices.Clone(part.Shape)
 					shape[i] = n
-					refuses(t, l, good, name, Part{part.DType, shape, part.Data})
+					refuses(t, l, good, name, Part{DType: part.DType, Shape: shape, Data: part.Data})
 					if size, ok := product(shape...); ok && size < 1<<16 {
 						survives(t, l, replaced(good, name, blank(part.DType, shape...)))
 					}
 				}
 			}
 			for _, shape := range [][]int{nil, {}, {len(part.Data)}, {1, len(part.Data)}, {0}, {0, math.MaxInt}, {math.MaxInt, 0}, {1, 1, 1, 1, 1}, {math.MaxInt, math.MaxInt}, slices.Insert(slices.Clone(part.Shape), 0, 1)} {
-				survives(t, l, replaced(good, name, Part{part.DType, shape, part.Data}))
+				survives(t, l, replaced(good, name, Part{DType: part.DType, Shape: shape, Data: part.Data}))
 			}
 			for _, n := range []int{0, 1, len(part.Data) / 2, len(part.Data) - 1} {
 				if n < len(part.Data) {
-					refuses(t, l, good, name, Part{part.DType, part.Shape, part.Data[:n]})
+					refuses(t, l, good, name, Part{DType: part.DType, Shape: part.Shape, Data: part.Data[:n]})
 				}
 			}
-			refuses(t, l, good, name, Part{part.DType, part.Shape, append(slices.Clone(part.Data), 0)})
+			refuses(t, l, good, name, Part{DType: part.DType, Shape: part.Shape, Data: append(slices.Clone(part.Data), 0)})
 			for seed := range 20 {
-				survives(t, l, replaced(good, name, Part{part.DType, part.Shape, noise(seed, len(part.Data))}))
+				survives(t, l, replaced(good, name, Part{DType: part.DType, Shape: part.Shape, Data: noise(seed, len(part.Data))}))
 			}
 		}
 	}
@@ -176,7 +176,7 @@ func noise(seed, n int) []byte {
 
 // TestRefusals: what a layout cannot be is said in words.
 func TestRefusals(t *testing.T) {
-	state := func(text string) Part { return Part{checkpoint.U8, []int{len(text)}, []byte(text)} }
+	state := func(text string) Part { return Part{DType: checkpoint.U8, Shape: []int{len(text)}, Data: []byte(text)} }
 	const nf4 = statePrefix + "nf4"
 	good := `{"quant_type": "nf4", "blocksize": 64, "dtype": "float16", "shape": [32, 128]}`
 	double := `"nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": 0.5`

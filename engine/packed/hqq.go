@@ -157,7 +157,7 @@ func (l HQQ) Pack(w quant.Weights, q quant.Quantizer) (Parts, error) {
 	if packing.size == 4 {
 		codes = checkpoint.I32
 	}
-	text := func(s string) Part { return Part{checkpoint.U8, []int{len(s)}, []byte(s)} }
+	text := func(s string) Part { return Part{DType: checkpoint.U8, Shape: []int{len(s)}, Data: []byte(s)} }
 	flag := func(on bool) Part {
 		if on {
 			return scalar(checkpoint.U8, 1)

@@ -109,5 +109,8 @@ func elements(d checkpoint.DType) *meaning {
 
 // book returns the meaning of the codes of a codebook of float32 numbers, 2^bits of them.
 func book(bits int, values floats) *meaning {
+	if values.data == nil { // a part that is not read
+		return newMeaning(bits, func(int) float32 { return 0 })
+	}
 	return newMeaning(bits, values.at)
 }

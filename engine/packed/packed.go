@@ -17,6 +17,21 @@ type Part struct {
 	DType checkpoint.DType
 	Shape []int
 	Data  []byte
+	// Unread says that the elements are not at hand and Data is nil. Layout.Open then checks the
+	// type and the shape of the part, and returns a matrix that has dimensions and cannot be
+	// decoded. Single numbers, pairs of dimensions and texts, none of which is longer than
+	// [SmallPart], must have their elements.
+	Unread bool
+}
+
+// SmallPart is a size in bytes that no part has from which a layout takes dimensions, or how
+// the others are to be read.
+const SmallPart = 4096
+
+// size is the number of bytes of a part whose type and shape were checked.
+func (p Part) size() int {
+	n, _ := product(p.Shape...)
+	return (n*p.DType.Bits() + 7) / 8
 }
 
 // Parts are the stored tensors of one layer, by what stands behind the name of the layer and
@@ -84,7 +99,7 @@ func (p Parts) take(name string, types ...checkpoint.DType) (Part, error) {
 		return Part{}, checkpoint.Corruptf("part %s is %v, not %v", name, part.DType, list(types))
 	}
 	n, ok := product(part.Shape...)
-	if !ok || n > math.MaxInt/part.DType.Bits() || len(part.Data) != (n*part.DType.Bits()+7)/8 {
+	if !ok || n > math.MaxInt/part.DType.Bits()-1 || !part.Unread && len(part.Data) != (n*part.DType.Bits()+7)/8 {
 		return Part{}, checkpoint.Corruptf("part %s of shape %v has %d bytes of %v", name, part.Shape, len(part.Data), part.DType)
 	}
 	return part, nil

@@ -2,6 +2,7 @@ package packed
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -80,6 +81,15 @@ func (l Packed) open(p Parts) (*matrix, error) {
 	return m, m.indexed(p, groups)
 }
 
+// Ambiguous reports whether rows of so many codes take as many words with gaps as without, but
+// lie in other places: then Gaps must be known to read them.
+func (l Packed) Ambiguous(cols int) bool {
+	if l.Bits < 1 || l.Bits > 8 || 32%l.Bits == 0 || cols <= 32/l.Bits || cols > math.MaxInt/8 {
+		return false
+	}
+	return l.words(cols, 0) == l.words(cols, 32/l.Bits)
+}
+
 // words returns how many words hold n codes, each of them so many, or as many as fit if each
 // is 0. The caller knows that 8·n is an int.
 func (l Packed) words(n, each int) int {
@@ -132,6 +142,9 @@ func (m *matrix) indexed(p Parts, groups int) error {
 	}
 	if !slices.Equal(index.Shape, []int{m.cols}) {
 		return checkpoint.Corruptf("part weight_g_idx has the shape %v in a layer of %d inputs", index.Shape, m.cols)
+	}
+	if index.Unread {
+		return nil
 	}
 	unused := true
 	for i := 0; unused && i < m.cols; i++ {

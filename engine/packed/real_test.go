@@ -94,7 +94,7 @@ func readParts(t *testing.T, path string) (Parts, map[string]string) {
 			t.Fatal(err)
 		}
 		d, _ := checkpoint.ParseDType(entry.DType)
-		all[name] = Part{d, entry.Shape, data[end+entry.Offsets[0] : end+entry.Offsets[1]]}
+		all[name] = Part{DType: d, Shape: entry.Shape, Data: data[end+entry.Offsets[0] : end+entry.Offsets[1]]}
 	}
 	return all, meta
 }

@@ -309,7 +309,7 @@ func TestPlanes(t *testing.T) {
 			m, err := HQQ{}.Open(Parts{
 				"W_q": w, "scale": one(shape...), "zero": reals(checkpoint.F32, shape, make([]float32, rows*cols/group)...), "nbits": scalar(checkpoint.I64, packing.bits),
 				"group_size": scalar(checkpoint.I32, group), "axis": scalar(checkpoint.I32, axis), "shape": numbers(checkpoint.I64, rows, cols),
-				"packing": {checkpoint.U8, []int{7}, []byte(packing.name)},
+				"packing": {DType: checkpoint.U8, Shape: []int{7}, Data: []byte(packing.name)},
 			})
 			check(packing.name, m, err, func(i int) float32 { return float32(code(i, packing.bits)) })
 		}
