@@ -40,6 +40,12 @@ type RewriteOptions struct {
 	// of the data.
 	Tensor func(t *Tensor, src []byte) (out []byte, err error)
 
+	// Replace returns what is written in the place of t: t itself, a tensor of another name and
+	// shape, or nil to leave t out; nil replaces nothing. It is called once for every tensor, before
+	// anything is written. The type of a tensor that is replaced, which need not be known, is what
+	// DType says of t, and its bytes are what Tensor returns for t.
+	Replace func(t *Tensor) *Tensor
+
 	// Metadata returns entries to add to the metadata of a file, where they take the
 	// place of those of the same names; nil adds none.
 	Metadata func(f *File) map[string]string
@@ -52,6 +58,10 @@ type RewriteOptions struct {
 	// without weights, for which [IsCompanion] holds, if both the source and the output are
 	// folders.
 	Companions bool
+
+	// Edit has, by their names below the source's folder, with slashes, the files among them
+	// whose content is changed, and how; those with a nil function are not copied.
+	Edit map[string]func(content []byte) ([]byte, error)
 
 	// Note is called with sentences on what was not copied; it may be nil.
 	Note func(text string)

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -98,14 +99,39 @@ func (l *companionList) file(name string) {
 	l.all = append(l.all, &companion{name, path, info})
 }
 
+// writer returns the function that writes the file, changed by edit if that is not nil.
+func (c *companion) writer(edit func([]byte) ([]byte, error)) func(*rewriter, *fileWriter) error {
+	if edit == nil {
+		return c.write
+	}
+	return func(_ *rewriter, w *fileWriter) error {
+		var content bytes.Buffer
+		if err := c.copy(&content, func(int64) {}); err != nil {
+			return err
+		}
+		changed, err := edit(content.Bytes())
+		if err != nil {
+			return inFile(c.path, err)
+		}
+		w.needs = int64(len(changed))
+		_, err = w.Write(changed)
+		return err
+	}
+}
+
 // write copies the file to w.
 func (c *companion) write(_ *rewriter, w *fileWriter) error {
+	return c.copy(w, func(size int64) { w.needs = size })
+}
+
+// copy copies the file to w, after it has told its size.
+func (c *companion) copy(w io.Writer, size func(int64)) error {
 	f, info, err := fileio.Open(c.path)
 	if err != nil {
 		return inFile(c.path, err)
 	}
 	defer f.Close()
-	w.needs = info.Size()
+	size(info.Size())
 	n, err := io.Copy(w, io.LimitReader(f, checkpoint.MaxCompanionBytes+1))
 	if err == nil && (n > checkpoint.MaxCompanionBytes || n != info.Size() || !os.SameFile(info, c.info)) {
 		err = checkpoint.Corruptf("file changed while it was copied")

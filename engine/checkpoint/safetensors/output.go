@@ -86,7 +86,7 @@ func newOutput(src *Checkpoint, out string, opts checkpoint.RewriteOptions) (*ou
 		}
 	}
 	if opts.Companions {
-		if err := o.addCompanions(src, note); err != nil {
+		if err := o.addCompanions(src, opts.Edit, note); err != nil {
 			return nil, err
 		}
 	}
@@ -137,8 +137,9 @@ func (o *output) toFile(src *Checkpoint, out string, companions bool, note func(
 	return o.checkSource(src)
 }
 
-// addCompanions puts the companions of src before its own files.
-func (o *output) addCompanions(src *Checkpoint, note func(string)) error {
+// addCompanions puts the companions of src before its own files, without those that have no
+// edit, but an entry.
+func (o *output) addCompanions(src *Checkpoint, edits map[string]func([]byte) ([]byte, error), note func(string)) error {
 	if src.dir == "" {
 		if all, err := companionsOf(filepath.Dir(src.path), func(string) {}); err == nil && slices.Contains(namesOf(all), "config.json") {
 			note("config.json and other files beside the source are not copied: name its folder to copy them")
@@ -146,6 +147,10 @@ func (o *output) addCompanions(src *Checkpoint, note func(string)) error {
 		return nil
 	}
 	all, err := companionsOf(src.dir, note)
+	all = slices.DeleteFunc(all, func(c *companion) bool {
+		edit, ok := edits[c.name]
+		return ok && edit == nil
+	})
 	o.companions = all
 	o.order = append(namesOf(all), o.order...)
 	return err

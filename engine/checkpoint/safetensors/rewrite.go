@@ -28,7 +28,8 @@ import (
 //
 // The header of a shard in which no element type and no metadata change is copied byte for
 // byte. In the other headers, these and the offsets are replaced; order and spelling of
-// the rest stay. The order of the data stays as well, so that offsets may no longer be
+// the rest stay, but for shards of which opts.Replace replaces tensors: their headers, and then
+// the index, are written anew. The order of the data stays as well, so that offsets may no longer be
 // multiples of the element size. Tensors that are left out of the checkpoint (see
 // [Checkpoint.Notes]) are copied.
 //
@@ -98,10 +99,10 @@ func rewrite(ctx context.Context, src *Checkpoint, out string, opts checkpoint.R
 // files writes all files under temporary names.
 func (r *rewriter) files(dst outputFS, o *output, temps map[string]string, plans []*shardPlan) error {
 	var total int64
-	retyped := false
+	retyped, rebuilt := false, false
 	for _, p := range plans {
 		total += p.dataSize
-		retyped = retyped || p.retyped
+		retyped, rebuilt = retyped || p.retyped, rebuilt || p.replaced != nil
 		if err := r.file(dst, o, temps, p.shard.name, p.write); err != nil {
 			return err
 		}
@@ -110,6 +111,12 @@ func (r *rewriter) files(dst outputFS, o *output, temps map[string]string, plans
 		text := x.text
 		if retyped {
 			text = x.withTotalSize(total)
+		}
+		if rebuilt {
+			var err error
+			if text, err = x.rebuilt(plans, total); err != nil {
+				return inFile(x.name, err)
+			}
 		}
 		err := r.file(dst, o, temps, x.name, func(_ *rewriter, w *fileWriter) error {
 			w.needs = int64(len(text))
@@ -121,7 +128,7 @@ func (r *rewriter) files(dst outputFS, o *output, temps map[string]string, plans
 		}
 	}
 	for _, c := range o.companions {
-		if err := r.file(dst, o, temps, c.name, c.write); err != nil {
+		if err := r.file(dst, o, temps, c.name, c.writer(r.opts.Edit[c.name])); err != nil {
 			return err
 		}
 	}
@@ -146,6 +153,9 @@ type shardPlan struct {
 	retyped  bool               // an element type changes
 	metadata map[string]string  // entries to add
 	hashKey  string             // of the one among them that is the hash of the source
+	// replaced has what is written in the place of each of shard.tensors, nil for those that are
+	// left out; it is nil itself if all stay.
+	replaced []*checkpoint.Tensor
 }
 
 // hashSlot is the value of that entry until the source is read.
@@ -167,12 +177,19 @@ func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan,
 			}
 			p.metadata[p.hashKey] = hashSlot
 		}
+		if opts.Replace != nil {
+			p.replace(opts.Replace)
+		}
 		for i := range s.tensors {
 			t := &s.tensors[i]
 			p.dtypes[i], p.sizes[i] = t.DType, t.Size
+			if p.replacement(i) == nil {
+				p.sizes[i] = 0
+				continue
+			}
 			if opts.DType != nil && !s.isLeft(i) {
-				if dtype := opts.DType(t); dtype != t.DType {
-					size, err := newSize(t, dtype)
+				if dtype := opts.DType(t); dtype != t.DType || p.replacement(i) != t {
+					size, err := newSize(p.replacement(i), dtype)
 					if err != nil {
 						return nil, &checkpoint.TensorError{File: s.name, Tensor: t.Name, Err: err}
 					}
@@ -189,7 +206,7 @@ func planRewrite(src *Checkpoint, opts checkpoint.RewriteOptions) ([]*shardPlan,
 
 // newSize returns the size in bytes of t when it is stored as dtype.
 func newSize(t *checkpoint.Tensor, dtype checkpoint.DType) (int64, error) {
-	if dtype.Bits() == 0 || t.DType == checkpoint.InvalidDType {
+	if dtype.Bits() == 0 || t.DType == checkpoint.InvalidDType && t.Encoding == nil {
 		return 0, checkpoint.Unsupportedf("cannot write %s as %s", checkpoint.Quote(t.TypeName), dtype)
 	}
 	return byteSize(t.Shape, dtype)
@@ -294,12 +311,16 @@ func (p *shardPlan) write(r *rewriter, w *fileWriter) error {
 		r.read = sum
 	}
 	_, _ = r.read.Write(text) // neither can fail
-	if p.retyped || len(p.metadata) > 0 {
+	if p.retyped || p.replaced != nil || len(p.metadata) > 0 {
 		h, err := parseHeader(s.name, text[8:], s.info.Size()-s.dataStart)
 		if err != nil {
 			return err
 		}
-		header, err := edit(s.name, text[8:], h, p)
+		change := edit
+		if p.replaced != nil {
+			change = rebuild
+		}
+		header, err := change(s.name, text[8:], h, p)
 		if err != nil {
 			return inFile(s.name, err)
 		}
@@ -312,9 +333,12 @@ func (p *shardPlan) write(r *rewriter, w *fileWriter) error {
 	}
 	for _, i := range dataOrder(s.tensors) {
 		t := &s.tensors[i]
-		if s.isLeft(i) {
+		switch {
+		case p.replacement(i) == nil:
+			err = r.copy(io.Discard, s, f, t) // it counts for the hash
+		case s.isLeft(i):
 			err = r.copy(w, s, f, t)
-		} else {
+		default:
 			err = r.tensor(w, s, f, t, p.sizes[i])
 		}
 		if err != nil {
@@ -371,7 +395,7 @@ func (r *rewriter) tensor(w *fileWriter, s *shard, f *os.File, t *checkpoint.Ten
 }
 
 // copy writes the stored data of t unchanged, writeBytes at a time.
-func (r *rewriter) copy(w *fileWriter, s *shard, f *os.File, t *checkpoint.Tensor) error {
+func (r *rewriter) copy(w io.Writer, s *shard, f *os.File, t *checkpoint.Tensor) error {
 	buf := r.buffer(min(t.Size, writeBytes))
 	for at, end := t.Offset, t.Offset+t.Size; at < end; {
 		part := buf[:min(int64(len(buf)), end-at)]
