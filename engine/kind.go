@@ -68,7 +68,7 @@ func newClassifier(path string, tensors []checkpoint.Tensor) *classifier {
 
 // remarks returns what there is to say of a checkpoint whose tensors have these kinds.
 func (c *classifier) remarks(tensors []TensorStatus) []string {
-	if !c.declared || slices.ContainsFunc(tensors, func(t TensorStatus) bool { return t.Kind == KindPacked }) {
+	if !c.declared || slices.ContainsFunc(tensors, func(t TensorStatus) bool { return t.Kind == KindPacked || t.inCodes() }) {
 		return nil
 	}
 	return []string{fmt.Sprintf("config.json says that the weights are quantized by %s, but all of them are stored as floating-point numbers: they are analysed as they are stored",
@@ -139,6 +139,8 @@ func (c *classifier) kind(t *checkpoint.Tensor, n *tensorName) (Kind, string) {
 		return KindVector, "a bias"
 	case c.isPacked(t, n):
 		return KindPacked, c.packedReason(t)
+	case t.Refusal != "":
+		return KindPacked, t.Refusal
 	case t.Encoding == nil:
 		return KindBuffer, fmt.Sprintf("stored as %s, not a floating-point weight that can be read as it stands", t.StoredType())
 	case wide < 2 && !(n.weight && len(s) == 2):
@@ -170,8 +172,17 @@ func (c *classifier) kind(t *checkpoint.Tensor, n *tensorName) (Kind, string) {
 	return KindOther, fmt.Sprintf("%d-D: no matrix or convolution", len(s))
 }
 
+// inCodes reports whether the weights are stored in codes, from which they are decoded.
+func (t *TensorStatus) inCodes() bool {
+	_, ok := t.Encoding.(checkpoint.PlacedEncoding)
+	return ok
+}
+
 // packedReason says why packed weights are not analysed.
 func (c *classifier) packedReason(t *checkpoint.Tensor) string {
+	if t.Refusal != "" {
+		return t.Refusal
+	}
 	by := ""
 	if c.method != "" {
 		by = " by " + c.method

@@ -74,8 +74,11 @@ func (t *TensorStatus) weighs() bool {
 }
 
 // general returns a reason without the numbers before its first comma, so that tensors of
-// different sizes are in one group.
+// different sizes are in one group. What a reader says of packed weights stays whole.
 func general(reason string) string {
+	if strings.HasPrefix(reason, "quantized already") {
+		return reason
+	}
 	if before, after, ok := strings.Cut(reason, ", "); ok && strings.ContainsAny(before, "0123456789") {
 		return after
 	}

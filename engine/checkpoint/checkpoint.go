@@ -76,10 +76,13 @@ type Tensor struct {
 	// Encoding says how to read the tensor as weights. It is nil if it cannot be
 	// read so: the tensor is listed and copied only.
 	Encoding Encoding
-	Shape    []int  // row-major; empty for a scalar
-	File     string // base name of the file that holds it
-	Offset   int64  // of the first byte, from the start of the file
-	Size     int64  // bytes
+	// Refusal says in a sentence why the tensor, which holds weights, cannot be read as such: of
+	// codes that are not decoded. It is empty where Encoding is not nil.
+	Refusal string
+	Shape   []int  // row-major; empty for a scalar
+	File    string // base name of the file that holds it
+	Offset  int64  // of the first byte, from the start of the file
+	Size    int64  // bytes
 }
 
 // StoredType returns the name of the element type as the file has it.

@@ -13,6 +13,8 @@ import (
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/hub"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/internal/fileio"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/quantized"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/safetensors"
 )
 
 // Options say how to find a model. The zero value is the default.
@@ -122,6 +124,9 @@ func openPath(path, name string) (checkpoint.Source, error) {
 	if err := checkAdapter(src, path, info.IsDir()); err != nil {
 		src.Close()
 		return nil, &checkpoint.FileError{File: path, Err: err}
+	}
+	if f == &safetensors.Format {
+		src = quantized.New(src)
 	}
 	return src, nil
 }
