@@ -205,7 +205,7 @@ func (n *tensorName) isCompanion() bool {
 // isCompanionOfSibling reports whether a tensor belongs to packed weights if its module
 // has some.
 func (n *tensorName) isCompanionOfSibling() bool {
-	return n.decodes() || n.has("biases", "min", "max", "su", "sv", "meta", "offset", "offsets", "perm") || n.is("s")
+	return n.decodes() || n.has("biases", "min", "max", "su", "sv", "meta", "offset", "offsets", "perm") || !n.weight && n.is("s", "tables", "tables2", "forward_hadamard_matrix", "backward_hadamard_matrix")
 }
 
 // decodes reports whether the name is that of what codes are decoded with.

@@ -60,7 +60,7 @@ func (f *finder) unexplained() {
 			break
 		}
 		if f.refusals[t.Name] == "" && scale != "" && is8(&layer{codes: t}) {
-			f.refusals[t.Name] = "quantized already: stored as " + t.StoredType() + ", and no config.json beside it says what " + checkpoint.Printable(scale) + " is to it"
+			f.refusals[t.Name] = "quantized already: stored as " + t.StoredType() + ", and no config.json beside it says " + scale
 		}
 	}
 }

@@ -2,6 +2,7 @@ package quantized
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,14 +16,46 @@ type spec struct {
 	bits, group            int
 	tileRows, tileCols     int
 	symmetric              bool
+	ordered                bool // columns are in groups that weight_g_idx says
 }
 
 // A configGroup is one of config_groups: a spec, and the layers that have it.
 type configGroup struct {
 	name    string
-	targets []string
+	targets []target
 	spec    spec
 	err     error // why the spec is not understood
+}
+
+// A target names layers of a group: by a pattern, by the name of one, or by a kind of modules.
+type target struct {
+	text    string
+	pattern *regexp.Regexp // nil if it is none
+	kind    bool
+}
+
+// newTarget reads a target.
+func newTarget(v any) (target, error) {
+	s, ok := v.(string)
+	if !ok {
+		return target{}, checkpoint.Unsupportedf("compressed-tensors: the target %s of config_groups is no text", shown(v))
+	}
+	t := target{text: s, kind: s != "" && s[0] >= 'A' && s[0] <= 'Z' && !strings.Contains(s, ".")}
+	if pattern, ok := strings.CutPrefix(s, "re:"); ok {
+		var err error
+		if t.pattern, err = startsWith(pattern); err != nil {
+			return target{}, checkpoint.Unsupportedf("compressed-tensors: the target %s of config_groups is not understood", checkpoint.Quote(s))
+		}
+	}
+	return t, nil
+}
+
+// names reports whether the target is the layer, or a pattern of its name.
+func (t target) names(layer string) bool {
+	if t.pattern != nil {
+		return t.pattern.MatchString(layer)
+	}
+	return t.text == layer
 }
 
 // activationParts are stored beside weights by compressed-tensors.
@@ -80,12 +113,12 @@ func configGroups(says object) ([]configGroup, error) {
 		}
 		g := configGroup{name: name}
 		targets, _ := o["targets"].([]any)
-		for _, t := range targets {
-			target, ok := t.(string)
-			if !ok {
-				return nil, checkpoint.Unsupportedf("compressed-tensors: a target of the group %s is no text", checkpoint.Quote(name))
+		for _, v := range targets {
+			t, err := newTarget(v)
+			if err != nil {
+				return nil, err
 			}
-			g.targets = append(g.targets, target)
+			g.targets = append(g.targets, t)
 		}
 		g.spec, g.err = newSpec(weights)
 		if g.spec.format = text(o, "format"); g.spec.format == "" {
@@ -106,6 +139,8 @@ func newSpec(o object) (s spec, err error) {
 	if s.bits, ok = number(o, "num_bits"); !ok || s.bits < 1 || s.bits > 8 {
 		return s, checkpoint.Unsupportedf("the configuration says num_bits %s", shown(o["num_bits"]))
 	}
+	order := text(o, "actorder")
+	s.ordered = order == "group" || order == "dynamic" || o["actorder"] == true
 	s.kind, s.strategy = text(o, "type"), text(o, "strategy")
 	symmetric, ok := o["symmetric"].(bool)
 	if s.symmetric = symmetric || !ok; s.kind == "" {
@@ -151,22 +186,11 @@ func sides(pair []any) (rows, cols int, ok bool) {
 func specOf(groups []configGroup, layer string) (spec, error) {
 	var named, kinds []configGroup
 	for _, g := range groups {
-		for _, target := range g.targets {
-			pattern, isPattern := strings.CutPrefix(target, "re:")
-			switch {
-			case isPattern:
-				p, err := startsWith(pattern)
-				if err != nil {
-					return spec{}, checkpoint.Unsupportedf("the target %s of config_groups is not understood", checkpoint.Quote(target))
-				}
-				if p.MatchString(layer) {
-					named = append(named, g)
-				}
-			case target == layer:
-				named = append(named, g)
-			case target != "" && target[0] >= 'A' && target[0] <= 'Z' && !strings.Contains(target, "."):
-				kinds = append(kinds, g)
-			}
+		switch {
+		case slices.ContainsFunc(g.targets, func(t target) bool { return t.names(layer) }):
+			named = append(named, g)
+		case slices.ContainsFunc(g.targets, func(t target) bool { return t.kind }):
+			kinds = append(kinds, g)
 		}
 	}
 	if len(named) == 0 {
@@ -187,6 +211,9 @@ func specOf(groups []configGroup, layer string) (spec, error) {
 func (s spec) form(l *layer) (form, error) {
 	if !s.symmetric && !l.has("weight_zero_point") {
 		return form{}, checkpoint.Incompletef("part weight_zero_point is missing, and the configuration says that weights are not symmetric")
+	}
+	if s.ordered && !l.has("weight_g_idx") {
+		return form{}, checkpoint.Incompletef("part weight_g_idx is missing, and the configuration says actorder")
 	}
 	is := func(kind string, bits int, strategies ...string) error {
 		if s.kind != kind || bits != 0 && s.bits != bits || !slices.Contains(strategies, s.strategy) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -112,8 +113,8 @@ func (c *config) read(root object) {
 				all = append(all, found{key, inside})
 			}
 		}
-		for _, inside := range o {
-			if inside, ok := inside.(object); ok && depth < maxDepth && !slices.ContainsFunc(all, func(f found) bool { return same(f.o, inside) }) {
+		for _, key := range slices.Sorted(maps.Keys(o)) {
+			if inside, ok := o[key].(object); ok && depth < maxDepth && !slices.ContainsFunc(all, func(f found) bool { return same(f.o, inside) }) {
 				visit(inside, depth+1)
 			}
 		}

@@ -121,7 +121,7 @@ func (f *finder) collect(fam *family) {
 
 // codeTypes are the element types of codes.
 var codeTypes = []checkpoint.DType{
-	checkpoint.U8, checkpoint.I8, checkpoint.U16, checkpoint.I16, checkpoint.U32, checkpoint.I32, checkpoint.I64, checkpoint.U64,
+	checkpoint.U8, checkpoint.I8, checkpoint.U16, checkpoint.I16, checkpoint.U32, checkpoint.I32,
 	checkpoint.F8E4M3, checkpoint.F8E5M2, checkpoint.F8E4M3FNUZ, checkpoint.F8E5M2FNUZ, checkpoint.F6E2M3, checkpoint.F6E3M2, checkpoint.F4,
 }
 

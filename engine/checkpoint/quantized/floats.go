@@ -96,7 +96,7 @@ func modelOpt(c *config) ([]family, error) {
 
 // scaleWords are parts of the names of scales of FP8 weights, as programs call them.
 var scaleWords = []string{
-	"weight_scale", "scale_weight", "scaled_fp8", "scale_inv", "scale_input", "input_scale", "scaling_factor", "comfy_quant", "w_scale", "absmax", "qscale",
+	"weight_scale", "scale_weight", "scaled_fp8", "scale_inv", "scale_input", "input_scale", "scaling_factor", "comfy_quant", "w_scale", "absmax", "qscale", "extra_state", "amax",
 }
 
 // plainFP8 takes FP8 tensors without any scales as numbers, where nothing in the checkpoint says
@@ -117,7 +117,8 @@ func (f *finder) plainFP8() {
 	}
 }
 
-// scaled returns the name of something in the checkpoint that FP8 weights may be scaled by.
+// scaled returns what is not known of something in the checkpoint by which FP8 weights may be
+// scaled, empty if there is nothing.
 func (f *finder) scaled() string {
 	modules := map[string]bool{} // of FP8 weights
 	for i := range f.tensors {
@@ -131,13 +132,16 @@ func (f *finder) scaled() string {
 		leaf := strings.ToLower(name[at:])
 		if slices.ContainsFunc(scaleWords, func(word string) bool { return strings.Contains(leaf, word) }) ||
 			modules[name[:at]] && (strings.Contains(leaf, "scale") || strings.Contains(leaf, "zero")) {
-			return name
+			return "what " + checkpoint.Printable(name) + " is to it"
 		}
+	}
+	if files := f.src.Files(); len(files) == 1 && checkpoint.Part(files[0].Name) != "" {
+		return "whether the other parts of the checkpoint hold scales of it"
 	}
 	for _, file := range f.src.Files() {
 		for key := range file.Metadata {
 			if strings.Contains(strings.ToLower(key), "quant") {
-				return "the metadata " + key
+				return "what its metadata " + checkpoint.Printable(key) + " mean"
 			}
 		}
 	}

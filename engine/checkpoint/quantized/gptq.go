@@ -14,8 +14,10 @@ import (
 // gptq reads what AutoGPTQ, GPTQModel and transformers say of GPTQ.
 func gptq(c *config) ([]family, error) {
 	version := text(c.says, "checkpoint_format")
-	if version == "" {
-		version = text(c.says, "format") // of GPTQModel
+	if format := text(c.says, "format"); version == "" { // of GPTQModel
+		version = format
+	} else if format != "" && format != version {
+		return nil, checkpoint.Unsupportedf("GPTQ: the configuration says checkpoint_format %s and format %s", checkpoint.Quote(version), checkpoint.Quote(format))
 	}
 	if c.says["is_marlin_format"] == true || slices.Contains(kernelMethods, version) {
 		if version == "" || version == "gptq" {
@@ -142,6 +144,9 @@ func (r rules) of(layer string, says object) (object, error) {
 // awq reads what AutoAWQ and transformers say of AWQ.
 func awq(c *config) ([]family, error) {
 	version := text(c.says, "version")
+	if version == "" {
+		version = text(c.says, "format") // of GPTQModel
+	}
 	switch {
 	case slices.Contains(kernelMethods, version):
 		return nil, kernelOrder(version)

@@ -142,6 +142,10 @@ func (l *layer) check(read func(t *checkpoint.Tensor) ([]byte, error)) error {
 	if n := max(packed.Count(m), l.stack()); n > 1 || l.stack() == 1 || f.bare {
 		l.shape = []int{n, rows / n, cols}
 	}
+	if n := parts["nbits"].Data; len(n) > 0 {
+		l.form.short = fmt.Sprintf("%s %s", l.form.short, bitsOf(int(n[0])))
+		l.form.long = fmt.Sprintf("%s, %s", l.form.long, bitsOf(int(n[0])))
+	}
 	l.notes = packed.Notes(m)
 	return nil
 }

@@ -122,9 +122,7 @@ var hqq = family{
 		"quant_scale", "quant_zero", "offload_meta"},
 	small:   []string{"nbits", "group_size", "axis", "shape", "packing", "view_as_float"},
 	forbids: []string{"scale_q", "zero_q", "meta_scale", "meta_zero"},
-	layout: func(l *layer) (form, error) {
-		// The bits are not known before the parts are opened, but the number of rows of the codes
-		// in bytes for each group says as much.
+	layout: func(*layer) (form, error) { // the bits are added when nbits is read
 		return form{layout: packed.HQQ{}, short: "HQQ", long: "HQQ"}, nil
 	},
 }

@@ -24,7 +24,7 @@ func (s *Source) Rewrite(ctx context.Context, out string, opts checkpoint.Rewrit
 	}
 	if n := len(s.refused); n > 0 {
 		return nil, checkpoint.Unsupportedf("the model is quantized already, and %s of codes cannot be read, such as %s: no program could load a copy in which the others are dequantized",
-			tensors(n), checkpoint.Quote(s.refused[0]))
+			countOf(n), checkpoint.Quote(s.refused[0]))
 	}
 	inner := opts
 	r := &rewriter{source: s, opts: &opts, types: map[string]checkpoint.DType{}}
@@ -40,8 +40,8 @@ func (s *Source) Rewrite(ctx context.Context, out string, opts checkpoint.Rewrit
 	return paths, err
 }
 
-// tensors is a number of tensors in words.
-func tensors(n int) string {
+// countOf is a number of tensors in words.
+func countOf(n int) string {
 	if n == 1 {
 		return "1 tensor"
 	}
