@@ -322,6 +322,21 @@ func TestRewriteRefuses(t *testing.T) {
 	}
 }
 
+// TestRewriteOrders: models whose layers lie in another way where they are not quantized.
+func TestRewriteOrders(t *testing.T) {
+	all, _ := pack(t, "gptq-int4-g32", "m.c_fc", 64, 64)
+	for name, src := range map[string]checkpoint.Source{
+		"models of the type gpt2": model(t, all, strings.Replace(gptq4, "{", `{"model_type": "gpt2", `, 1)),
+		"experts such as":         model(t, tensors{"m.e_blocks": part(checkpoint.U8, 2, 8, 2, 16), "m.e_scales": part(checkpoint.U8, 2, 8, 2)}, ""),
+		"activations are divided": model(t, merged(all, tensors{"m.act.scales": part(checkpoint.F16, 64)}), gptq4),
+	} {
+		_, err := src.(checkpoint.Rewriter).Rewrite(t.Context(), filepath.Join(t.TempDir(), "out"), checkpoint.RewriteOptions{})
+		if !errors.Is(err, checkpoint.ErrUnsupported) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
 // TestRewriteShards: a copy of shards has an index without the parts, and a configuration without
 // the quantization.
 func TestRewriteShards(t *testing.T) {

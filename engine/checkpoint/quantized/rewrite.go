@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -13,7 +15,8 @@ import (
 // floating-point type that opts.DType says of it, float32 where it says none, with its dequantized
 // weights where opts.Tensor gives no others. Config.json is copied without what it says of the
 // quantization, and the files that say nothing else are left out. A checkpoint with layers of codes
-// that are not read is refused, but for one of which no layer is read: that is copied as it is.
+// that are not read is refused, but for one of which no layer is read: that is copied as it is. Models
+// of which the layers lie in another way where they are not quantized are refused, too.
 func (s *Source) Rewrite(ctx context.Context, out string, opts checkpoint.RewriteOptions) ([]string, error) {
 	w, ok := s.Source.(checkpoint.Rewriter)
 	if !ok {
@@ -22,9 +25,8 @@ func (s *Source) Rewrite(ctx context.Context, out string, opts checkpoint.Rewrit
 	if len(s.layers) == 0 {
 		return w.Rewrite(ctx, out, opts)
 	}
-	if n := len(s.refused); n > 0 {
-		return nil, checkpoint.Unsupportedf("the model is quantized already, and %s of codes cannot be read, such as %s: no program could load a copy in which the others are dequantized",
-			countOf(n), checkpoint.Quote(s.refused[0]))
+	if err := s.writable(); err != nil {
+		return nil, err
 	}
 	inner := opts
 	r := &rewriter{source: s, opts: &opts, types: map[string]checkpoint.DType{}}
@@ -35,9 +37,35 @@ func (s *Source) Rewrite(ctx context.Context, out string, opts checkpoint.Rewrit
 	}
 	paths, err := w.Rewrite(ctx, out, inner)
 	if err == nil && opts.Note != nil {
-		opts.Note("the quantized layers are written as floating-point weights, and config.json without its quantization")
+		opts.Note("the quantized layers are written as floating-point weights: the copy has no quantization_config")
 	}
 	return paths, err
+}
+
+// conv1D are types of models whose linear layers are stored [inputs, outputs] where they are not
+// quantized.
+var conv1D = []string{"gpt2", "openai-gpt", "imagegpt", "decision_transformer", "jukebox"}
+
+// writable reports an error if a model of floating-point weights cannot be made of the layers.
+func (s *Source) writable() error {
+	const already = "the model is quantized already, and a copy is not written: "
+	if n := len(s.refused); n > 0 {
+		return checkpoint.Unsupportedf(already+"%s of codes cannot be read, such as %s, and no program could load one in which the others are dequantized",
+			countOf(n), checkpoint.Quote(s.refused[0]))
+	}
+	if kind := text(s.model, "model_type"); slices.Contains(conv1D, kind) {
+		return checkpoint.Unsupportedf(already+"models of the type %s have inputs in front of outputs where they are not quantized", kind)
+	}
+	for i := range s.tensors {
+		t := &s.tensors[i]
+		if l := s.layers[t.Name]; l != nil && l.family.bare {
+			return checkpoint.Unsupportedf(already+"experts such as %s have inputs in front of outputs where they are not quantized", checkpoint.Quote(t.Name))
+		}
+		if strings.HasSuffix(t.Name, ".act.scales") {
+			return checkpoint.Unsupportedf(already+"activations are divided by %s, which only the quantized model does", checkpoint.Quote(t.Name))
+		}
+	}
+	return nil
 }
 
 // countOf is a number of tensors in words.

@@ -18,6 +18,7 @@ type Source struct {
 	inside  map[string]*layer // the same, by the names of their stored tensors
 	refused []string          // names of stored tensors of codes that are not read
 	notes   []string
+	model   object // config.json
 }
 
 var (
@@ -35,7 +36,7 @@ func New(src checkpoint.Source) checkpoint.Source {
 	if len(f.layers) == 0 && len(f.refusals) == 0 {
 		return src
 	}
-	s := &Source{Source: src, layers: map[string]*layer{}, inside: map[string]*layer{}}
+	s := &Source{Source: src, layers: map[string]*layer{}, inside: map[string]*layer{}, model: f.config.model}
 	for _, l := range f.layers {
 		if l.err != nil {
 			f.refusals[l.codes.Name] = l.refusal()
