@@ -42,10 +42,15 @@ func (f *finder) find() {
 	for i := range families {
 		f.collect(&families[i])
 	}
+	named := map[string]*layer{}
 	for _, l := range f.layers {
 		if l.err = l.check(f.read); l.err == nil {
 			l.err = f.free(l)
 		}
+		if other := named[l.name]; other != nil && l.err == nil {
+			l.err = checkpoint.Corruptf("the layer is also stored as %s", checkpoint.Quote(other.codes.Name))
+		}
+		named[l.name] = l
 	}
 	if f.config.file == "" {
 		f.unexplained()

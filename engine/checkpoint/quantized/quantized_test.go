@@ -328,6 +328,7 @@ func TestRewriteOrders(t *testing.T) {
 	for name, src := range map[string]checkpoint.Source{
 		"models of the type gpt2": model(t, all, strings.Replace(gptq4, "{", `{"model_type": "gpt2", `, 1)),
 		"experts such as":         model(t, tensors{"m.e_blocks": part(checkpoint.U8, 2, 8, 2, 16), "m.e_scales": part(checkpoint.U8, 2, 8, 2)}, ""),
+		"may hold codes":          model(t, merged(all, tensors{"m.experts.up": part(checkpoint.F8E4M3, 2, 8, 8)}), gptq4),
 		"activations are divided": model(t, merged(all, tensors{"m.act.scales": part(checkpoint.F16, 64)}), gptq4),
 	} {
 		_, err := src.(checkpoint.Rewriter).Rewrite(t.Context(), filepath.Join(t.TempDir(), "out"), checkpoint.RewriteOptions{})

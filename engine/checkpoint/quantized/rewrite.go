@@ -61,6 +61,9 @@ func (s *Source) writable() error {
 		if l := s.layers[t.Name]; l != nil && l.family.bare {
 			return checkpoint.Unsupportedf(already+"experts such as %s have inputs in front of outputs where they are not quantized", checkpoint.Quote(t.Name))
 		}
+		if t.Encoding == nil && slices.Contains(codeTypes, t.DType) && (len(t.Shape) == 2 || len(t.Shape) == 3 || is8(&layer{codes: t}) && len(t.Shape) > 1) {
+			return checkpoint.Unsupportedf(already+"tensor %s may hold codes that are not read", checkpoint.Quote(t.Name))
+		}
 		if strings.HasSuffix(t.Name, ".act.scales") {
 			return checkpoint.Unsupportedf(already+"activations are divided by %s, which only the quantized model does", checkpoint.Quote(t.Name))
 		}
