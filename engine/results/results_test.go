@@ -310,7 +310,7 @@ func TestRun(t *testing.T) {
 
 // unkept are the fields that a store does without: they are of a checkpoint that is open,
 // or of one process.
-var unkept = []string{"Encoding", "Offset", "DType", "TypeName", "Progress"}
+var unkept = []string{"Encoding", "Refusal", "Offset", "DType", "TypeName", "Progress"}
 
 // perTensor are the fields that some tensors and layers do not have, or have as zero.
 var perTensor = []string{"ID", "Index", "Reason", "Type", "Layers", "Bytes", "Kept", "Flag", "Chosen", "Duplicate", "SHA256"}
