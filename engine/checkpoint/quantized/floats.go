@@ -2,6 +2,7 @@ package quantized
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -123,15 +124,11 @@ func (f *finder) scaled() string {
 	modules := map[string]bool{} // of FP8 weights
 	for i := range f.tensors {
 		if t := &f.tensors[i]; is8(&layer{codes: t}) {
-			modules[t.Name[:strings.LastIndex(t.Name, ".")+1]] = true
+			modules[t.Name[:strings.LastIndex(t.Name, ".")+1]], modules[t.Name+"."] = true, true
 		}
 	}
 	for i := range f.tensors {
-		name := f.tensors[i].Name
-		at := strings.LastIndex(name, ".") + 1
-		leaf := strings.ToLower(name[at:])
-		if slices.ContainsFunc(scaleWords, func(word string) bool { return strings.Contains(leaf, word) }) ||
-			modules[name[:at]] && (strings.Contains(leaf, "scale") || strings.Contains(leaf, "zero")) {
+		if name := f.tensors[i].Name; f.isScale(name, modules) {
 			return "what " + checkpoint.Printable(name) + " is to it"
 		}
 	}
@@ -139,11 +136,28 @@ func (f *finder) scaled() string {
 		return "whether the other parts of the checkpoint hold scales of it"
 	}
 	for _, file := range f.src.Files() {
-		for key := range file.Metadata {
+		for _, key := range slices.Sorted(maps.Keys(file.Metadata)) {
 			if strings.Contains(strings.ToLower(key), "quant") {
 				return "what its metadata " + checkpoint.Printable(key) + " mean"
 			}
 		}
 	}
 	return ""
+}
+
+// isScale reports whether a name is that of scales as programs call them, or of something that
+// scales one of the modules, which are named with a dot behind.
+func (f *finder) isScale(name string, modules map[string]bool) bool {
+	at := strings.LastIndex(name, ".") + 1
+	module, leaf := name[:at], strings.ToLower(name[at:])
+	if slices.ContainsFunc(scaleWords, func(word string) bool { return strings.Contains(leaf, word) }) {
+		return true
+	}
+	before, _, scale := strings.Cut(leaf, "scale")
+	if modules[module] && (scale || strings.Contains(leaf, "zero")) {
+		return true
+	}
+	// What stands before the word may be the layer: blocks.0.proj_scale of blocks.0.proj.weight.
+	layer := module + strings.TrimRight(before, "_")
+	return scale && (modules[layer+"."] || f.byName[layer] != nil)
 }

@@ -154,6 +154,8 @@ func TestRefusedParts(t *testing.T) {
 		"FP8 with scales alone":   {"fp8-e4m3-b128", "", func(tensors) {}, "weight", "stored as F8_E4M3, and no config.json"},
 		"FP8 with another name":   {"fp8-e4m3-direct", "", func(all tensors) { all["x.scale_weight"] = part(checkpoint.F32) }, "weight", "says what x.scale_weight is to it"},
 		"FP8 with scale":          {"fp8-e4m3-direct", "", func(all tensors) { all["m.q.scale"] = part(checkpoint.F32) }, "weight", "says what m.q.scale is to it"},
+		"FP8 with scale below":    {"fp8-e4m3-direct", "", func(all tensors) { all["m.q.weight.scale"] = part(checkpoint.F32) }, "weight", "says what m.q.weight.scale is to it"},
+		"FP8 with scale beside":   {"fp8-e4m3-direct", "", func(all tensors) { all["m.q_scale"] = part(checkpoint.F32) }, "weight", "says what m.q_scale is to it"},
 		"ModelOpt without scale":  {"nvfp4:modelopt", says(`"quant_method": "modelopt", "quant_algo": "NVFP4"`), func(all tensors) { delete(all, "m.q.weight_scale_2") }, "weight", "part weight_scale_2 is missing"},
 		"ModelOpt of TensorRT":    {"nvfp4:modelopt", says(`"quant_method": "modelopt", "quant_algo": "NVFP4"`), func(all tensors) { all["m.q.weight_scale"] = part(checkpoint.U8, 512) }, "weight", "order of a kernel of TensorRT-LLM"},
 		"ModelOpt's smoothing":    {"nvfp4:modelopt", says(`"quant_method": "modelopt", "quant_algo": "NVFP4"`), func(all tensors) { all["m.q.pre_quant_scale"] = part(checkpoint.F32, 128) }, "weight", "part pre_quant_scale is there"},
