@@ -22,20 +22,28 @@ type ExportSummary struct {
 // Export writes the tensors of src to the safetensors file out at their true values: numbers as
 // they are stored, and weights in codes as the float32 numbers that they stand for. With a type
 // dtype other than checkpoint.InvalidDType, all floating-point tensors and weights are written in
-// it, rounded to nearest even. Tensors whose encoding is not known are left out.
+// it, rounded to nearest even. Tensors in codes that are not read are left out.
 //
 // A weight that overflows dtype ends it with an error that names the tensor; for other errors see
 // [safetensors.Write]. The memory taken is that of the largest tensor as it is stored and as it
 // is written.
 func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkpoint.DType, overwrite bool) (ExportSummary, error) {
 	var sum ExportSummary
+	plan, err := Describe(src, Options{})
+	if err != nil {
+		return sum, err
+	}
 	var tensors []checkpoint.Tensor
 	from := map[string]*checkpoint.Tensor{}
-	for i := range src.Tensors() {
-		t := &src.Tensors()[i]
+	for i := range plan.Tensors {
+		ts := &plan.Tensors[i]
+		t := &ts.Tensor
 		w := *t
 		coded := t.DType.Encoding() == nil && t.Encoding != nil
 		switch {
+		case ts.Kind == KindPacked || ts.Kind == KindCompanion && t.DType.Encoding() == nil:
+			sum.leave(t, ts.Reason)
+			continue
 		case t.DType == checkpoint.InvalidDType && !coded:
 			sum.leave(t, fmt.Sprintf("stored as %s, which is not read", t.StoredType()))
 			continue
@@ -60,7 +68,7 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 		from[t.Name] = t
 	}
 	var stored, written []byte
-	err := safetensors.Write(ctx, out, tensors, map[string]string{MetadataVersion: Version}, overwrite, func(w *checkpoint.Tensor) ([]byte, error) {
+	err = safetensors.Write(ctx, out, tensors, map[string]string{MetadataVersion: Version}, overwrite, func(w *checkpoint.Tensor) ([]byte, error) {
 		t := from[w.Name]
 		stored = grown(stored, t.Size)
 		if err := src.ReadTensor(stored, t); err != nil {

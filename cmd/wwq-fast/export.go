@@ -82,7 +82,7 @@ func (e *exporting) run(c *ucli.Context) error {
 	}
 	t.Note("wrote %s", cli.OneLine(e.out))
 	for _, r := range sum.LeftOut {
-		t.Warn("left out: %s: %s", count(r.Tally), cli.OneLine(r.Text))
+		t.Warn("left out: %s (%s)", count(r.Tally), cli.OneLine(r.Text))
 	}
 	if len(sum.LeftOut) > 0 {
 		return cli.ErrPartial

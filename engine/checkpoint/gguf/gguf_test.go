@@ -207,6 +207,19 @@ func TestModel(t *testing.T) {
 	}
 }
 
+// TestNotes: what is quantized is told once, by types.
+func TestNotes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	writeFile(t, path, build{tensors: []entry{matrix("a", 14, 420), matrix("b", 12, 288), matrix("c", 12, 288), matrix("d", 0, 2048), matrix("e", 19, 100)}}.bytes())
+	c, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "3 tensors are quantized already (2 Q4_K, 1 Q6_K): read at the dequantized weights, which levels quantize again"; len(c.Notes()) != 1 || c.Notes()[0] != want {
+		t.Errorf("%q, want %q", c.Notes(), want)
+	}
+}
+
 // FuzzHeader reads arbitrary files: tensors lie inside them, and errors fit a line.
 func FuzzHeader(f *testing.F) {
 	f.Add(build{version: 3, tensors: []entry{matrix("a", 12, 288), matrix("b", 1, 1024)}}.bytes())

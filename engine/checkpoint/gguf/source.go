@@ -1,13 +1,16 @@
 package gguf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
@@ -121,7 +124,34 @@ func (c *Checkpoint) finish() error {
 		return 0
 	})
 	c.model = c.shards[0].header.values.model()
+	c.noteCodes()
 	return nil
+}
+
+// noteCodes notes how many tensors are in codes, by their types, most of them first.
+func (c *Checkpoint) noteCodes() {
+	counts := map[string]int{}
+	all := 0
+	for i := range c.tensors {
+		if t := &c.tensors[i]; t.DType == checkpoint.InvalidDType && t.Encoding != nil {
+			counts[t.TypeName]++
+			all++
+		}
+	}
+	if all == 0 {
+		return
+	}
+	types := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for i, name := range types {
+		types[i] = fmt.Sprintf("%d %s", counts[name], name)
+	}
+	are := "tensors are"
+	if all == 1 {
+		are = "tensor is"
+	}
+	c.notes = append(c.notes, fmt.Sprintf("%d %s quantized already (%s): read at the dequantized weights, which levels quantize again", all, are, strings.Join(types, ", ")))
 }
 
 // metadata returns the short texts among the values.
