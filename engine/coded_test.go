@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/wwq-fast/wwq-fast/engine"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
+	"github.com/wwq-fast/wwq-fast/engine/checkpoint/testsource"
 	"github.com/wwq-fast/wwq-fast/engine/quant"
 	"github.com/wwq-fast/wwq-fast/internal/ggml"
 )
@@ -199,6 +201,32 @@ func TestExport(t *testing.T) {
 		if _, err := engine.Export(context.Background(), src, path, to, true); err != nil {
 			t.Error(err)
 		}
+	}
+	// float64 numbers are rounded once.
+	wide := []float64{1.00048828125 + 0x1p-40, 1 + 0x1p-8 + 0x1p-40, 1.5, -1.00048828125 - 0x1p-40}
+	data := make([]byte, 8*len(wide))
+	for i, v := range wide {
+		binary.LittleEndian.PutUint64(data[8*i:], math.Float64bits(v))
+	}
+	doubles := openTensors(t, testsource.Tensor{Name: "d", DType: checkpoint.F64, Shape: []int{4}, Data: data})
+	for to, want := range map[checkpoint.DType][]float32{
+		checkpoint.F16: {1 + 0x1p-10, 1 + 0x1p-8, 1.5, -1 - 0x1p-10}, checkpoint.BF16: {1, 1 + 0x1p-7, 1.5, -1},
+	} {
+		path := filepath.Join(t.TempDir(), "out.safetensors")
+		if sum, err := engine.Export(context.Background(), doubles, path, to, false); err != nil || sum.Rounded.Tensors != 1 {
+			t.Fatalf("%+v, %v", sum, err)
+		}
+		if got := weightsOf(t, openPath(t, path), "d"); !slices.Equal(got, want) {
+			t.Errorf("to %v: %v, want %v", to, got, want)
+		}
+	}
+	binary.LittleEndian.PutUint64(data, math.Float64bits(1e300))
+	huge := openTensors(t, testsource.Tensor{Name: "d", DType: checkpoint.F64, Shape: []int{4}, Data: data})
+	if _, err := engine.Export(context.Background(), huge, filepath.Join(t.TempDir(), "out.safetensors"), checkpoint.F32, false); !errors.Is(err, quant.ErrOverflow) {
+		t.Errorf("1e300 in float32: %v", err)
+	}
+	if _, err := engine.Export(context.Background(), huge, huge.Path(), checkpoint.InvalidDType, true); !errors.Is(err, checkpoint.ErrOutput) {
+		t.Errorf("onto the source: %v", err)
 	}
 	large := openTensors(t, stored("large", checkpoint.F32, []float32{1, 1e5}, 2))
 	path := filepath.Join(t.TempDir(), "out.safetensors")

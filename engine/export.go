@@ -2,8 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint/safetensors"
@@ -29,6 +34,14 @@ type ExportSummary struct {
 // is written.
 func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkpoint.DType, overwrite bool) (ExportSummary, error) {
 	var sum ExportSummary
+	if isSource(src, out) {
+		return sum, &checkpoint.FileError{File: out, Err: checkpoint.Outputf("is a file of the source, which is never overwritten")}
+	}
+	if o, ok := src.(interface{ FloatOrder() error }); ok {
+		if err := o.FloatOrder(); err != nil {
+			return sum, err
+		}
+	}
 	plan, err := Describe(src, Options{})
 	if err != nil {
 		return sum, err
@@ -41,6 +54,12 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 		w := *t
 		coded := t.DType.Encoding() == nil && t.Encoding != nil
 		switch {
+		case !utf8.ValidString(t.Name):
+			sum.leave(t, "its name is not UTF-8, which the names of safetensors are")
+			continue
+		case t.Encoding == nil && strings.HasPrefix(t.DType.String(), "F"):
+			sum.leave(t, fmt.Sprintf("codes of %s without the rest", t.DType))
+			continue
 		case ts.Kind == KindPacked || ts.Kind == KindCompanion && t.DType.Encoding() == nil:
 			sum.leave(t, ts.Reason)
 			continue
@@ -83,12 +102,36 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 			sum.Rounded.Tensors++
 			sum.Rounded.Parameters += t.Elements()
 		}
+		if errors.Is(err, quant.ErrOverflow) {
+			err = checkpoint.Unsupportedf("%w", err)
+		}
 		if err != nil {
 			return nil, &checkpoint.TensorError{File: t.File, Tensor: t.Name, Err: err}
 		}
 		return written, nil
 	})
 	return sum, err
+}
+
+// isSource reports whether a path leads to a file of a checkpoint.
+func isSource(src checkpoint.Source, path string) bool {
+	out, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	dir := src.Path()
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if err == nil && os.SameFile(info, out) {
+			return true
+		}
+		dir = filepath.Dir(dir)
+	}
+	for _, f := range src.Files() {
+		if info, err := os.Stat(filepath.Join(dir, f.Name)); err == nil && os.SameFile(info, out) {
+			return true
+		}
+	}
+	return false
 }
 
 // leave counts a tensor that is left out.
@@ -114,13 +157,15 @@ func grown(b []byte, n int64) []byte {
 // decode writes the weights of a stored tensor to dst in a type, and reports whether some was
 // rounded.
 func decode(dst []byte, to checkpoint.DType, t *checkpoint.Tensor, stored []byte) (rounded bool, err error) {
+	if wide, ok := t.Encoding.(checkpoint.WideEncoding); ok {
+		return narrow(dst, to, wide, stored)
+	}
 	status, err := opened(&TensorStatus{Tensor: *t}, stored)
 	if err != nil {
 		return false, err
 	}
 	_, size := to.Encoding().Block()
 	w := weights.Tensor{Data: stored, Encoding: status.Encoding, Rows: 1, Cols: int(t.Elements())}
-	wide := t.DType == checkpoint.F64 && to != checkpoint.F64
 	var back []float32
 	at := 0
 	w.Each(1, func(p quant.Piece) {
@@ -138,5 +183,48 @@ func decode(dst []byte, to checkpoint.DType, t *checkpoint.Tensor, stored []byte
 		}
 		at += len(p.W)
 	})
-	return rounded || wide, err
+	return rounded, err
+}
+
+// narrow is decode for float64 numbers.
+func narrow(dst []byte, to checkpoint.DType, enc checkpoint.WideEncoding, stored []byte) (rounded bool, err error) {
+	_, from := enc.Block()
+	_, size := to.Encoding().Block()
+	const n = 1 << 12
+	var w [n]float64
+	var f, back [n]float32
+	for len(stored) > 0 {
+		k := min(n, len(stored)/from)
+		enc.DecodeWide(w[:k], stored[:k*from])
+		for i, v := range w[:k] {
+			f[i] = float32(v)
+			if to != checkpoint.F32 {
+				f[i] = toOdd(v)
+			}
+		}
+		to.Encode(dst[:k*size], f[:k])
+		to.Encoding().Decode(back[:k], dst[:k*size])
+		for i, v := range w[:k] {
+			rounded = rounded || float64(back[i]) != v && v == v
+			if math.IsInf(float64(back[i]), 0) && !math.IsInf(v, 0) && err == nil {
+				err = fmt.Errorf("weight %g does not fit %v: %w", v, to, quant.ErrOverflow)
+			}
+		}
+		dst, stored = dst[k*size:], stored[k*from:]
+	}
+	return rounded, err
+}
+
+// toOdd returns the float32 number nearest to v towards zero, with its last bit set if it is
+// not v: to round it further gives what rounding v at once gives.
+func toOdd(v float64) float32 {
+	f := float32(v)
+	if float64(f) == v || v != v || math.IsInf(v, 0) {
+		return f
+	}
+	b := math.Float32bits(f)
+	if math.Abs(float64(f)) > math.Abs(v) {
+		b--
+	}
+	return math.Float32frombits(b | 1)
 }

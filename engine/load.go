@@ -53,6 +53,17 @@ type loader struct {
 	seen  map[contents]bool // of the tensors read
 }
 
+// hashOf returns the SHA-256 of the stored bytes of a tensor, behind the parameters of an encoding
+// that has several places in them, in hexadecimal digits: the same bytes may be other weights.
+func hashOf(ts *TensorStatus, stored []byte) string {
+	h := sha256.New()
+	if e, ok := ts.Encoding.(checkpoint.PlacedEncoding); ok {
+		h.Write([]byte(e.ID()))
+	}
+	h.Write(stored)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 // contents are all that the rows of a tensor depend on: tensors with equal contents have
 // equal rows.
 type contents struct {
@@ -108,8 +119,7 @@ func (l *loader) load(ctx context.Context, ts *TensorStatus) (*loaded, error) {
 		free()
 		return nil, err
 	}
-	sum := sha256.Sum256(buf)
-	t := &loaded{status: ts, sha256: hex.EncodeToString(sum[:]), data: buf, free: free}
+	t := &loaded{status: ts, sha256: hashOf(ts, buf), data: buf, free: free}
 	key := contentsOf(ts, t.sha256, l.run.bound)
 	if l.seen[key] {
 		free()

@@ -79,7 +79,7 @@ func newApp(stdout, stderr io.Writer) *ucli.App {
 		Name:      "wwq-fast",
 		Usage:     "how quantization changes the spectra of a neural network's weights",
 		UsageText: "wwq-fast COMMAND [flags] MODEL",
-		Description: `MODEL is a .safetensors file, a folder with an index or with shards, or the id or address
+		Description: `MODEL is a .safetensors or GGUF file, a folder with an index or with shards, or the id or address
 of a model in the local Hugging Face cache (org/name, org/name@revision, org/name/folder).
 
 wwq-fast help COMMAND shows what a command does and its flags, wwq-fast version what is

@@ -36,6 +36,9 @@ type WideEncoding interface {
 // of a size that is not known.
 type PlacedEncoding interface {
 	Encoding
+	// ID is the same for encodings that read the same bytes as the same weights, and only for
+	// those: it holds all their parameters.
+	ID() string
 	// Open checks the stored bytes of a whole tensor and returns its encoding with these
 	// bytes, which must not change as long as it is used.
 	Open(stored []byte) (BoundEncoding, error)

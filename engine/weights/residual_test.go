@@ -40,9 +40,11 @@ func TestCoherence(t *testing.T) {
 		{"heavy-tailed", func(int, int) float64 { return rng.NormFloat64() * math.Exp(rng.NormFloat64()) }},
 		{"biased", func(int, int) float64 { return rng.NormFloat64() + 0.3 }},
 		{"one row larger", func(i, _ int) float64 { return rng.NormFloat64() * float64(30-29*min(i, 1)) }},
+		{"equal columns", func(i, _ int) float64 { return math.Sin(float64(3 * i)) }},
+		{"signs", func(i, j int) float64 { return math.Sin(float64(3*i)) * float64(1-2*(j%2*((i/2)%3/2))) }},
 		{"one element", func(i, j int) float64 { return float64((1 - min(i, 1)) * (1 - min(j, 1))) }},
 	} {
-		for _, shape := range [][2]int{{1, 1}, {1, 50}, {64, 64}, {300, 40}, {96, 500}, {400, 384}} {
+		for _, shape := range [][2]int{{1, 1}, {1, 50}, {64, 2}, {64, 16}, {64, 64}, {300, 40}, {96, 500}, {400, 384}} {
 			for _, scale := range []float64{1, 1e-6, 1e-30, 1e30} {
 				rows, cols := shape[0], shape[1]
 				e := make([]float32, rows*cols)
@@ -72,7 +74,7 @@ func TestCoherence(t *testing.T) {
 		}
 	}
 	if off > 1 {
-		t.Errorf("%d of 144 matrices are off by more than 1 %%", off)
+		t.Errorf("%d of 256 matrices are off by more than 1 %%", off)
 	}
 	e := make([]float32, 12)
 	read(Matrix(&Tensor{Data: make([]byte, 48), Encoding: checkpoint.F32.Encoding(), Rows: 3, Cols: 4}, View{Quantizer: shift{e, 4}, Residual: &r}, new(Buffers)))

@@ -16,6 +16,8 @@ type cursor struct {
 	size int64 // of the file
 	err  error
 	buf  [8]byte
+	// short is where strings go that are passed over.
+	short [256]byte
 }
 
 func (c *cursor) left() int64 { return c.size - c.at }
@@ -93,6 +95,10 @@ func (c *cursor) skip(n int64) {
 	if n > c.left() {
 		c.bytes(make([]byte, 0))
 		c.fail(checkpoint.Corruptf("file of %d bytes ends inside the description of its tensors: if it was downloaded, download it again", c.size))
+		return
+	}
+	if n <= int64(len(c.short)) {
+		c.bytes(c.short[:n])
 		return
 	}
 	m, err := io.CopyN(io.Discard, c.r, n)

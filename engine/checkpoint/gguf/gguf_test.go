@@ -220,6 +220,21 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// TestFirstWithoutTensors: the first file of a split may hold keys only.
+func TestFirstWithoutTensors(t *testing.T) {
+	dir := t.TempDir()
+	for i, tensors := range [][]entry{nil, {matrix("a", 0, 2048)}} {
+		writeFile(t, filepath.Join(dir, []string{"x-00001-of-00002.gguf", "x-00002-of-00002.gguf"}[i]), build{tensors: tensors, keys: [][]byte{
+			key("split.no", typeUint16, u16(uint16(i))), key("split.count", typeUint16, u16(2)), key("split.tensors.count", typeInt32, u32(1)),
+		}}.bytes())
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "x-00001-of-00002.gguf"), filepath.Join(dir, "x-00002-of-00002.gguf")} {
+		if c, err := Open(path); err != nil || len(c.Tensors()) != 1 {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 // FuzzHeader reads arbitrary files: tensors lie inside them, and errors fit a line.
 func FuzzHeader(f *testing.F) {
 	f.Add(build{version: 3, tensors: []entry{matrix("a", 12, 288), matrix("b", 1, 1024)}}.bytes())

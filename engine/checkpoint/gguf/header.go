@@ -222,8 +222,8 @@ func (h *header) place(described, size, alignment int64) error {
 }
 
 // what says in words what kind of file a description is of, where that is no model; empty
-// for a model.
-func (h *header) what() string {
+// for a model, which has so many tensors.
+func (h *header) what(tensors int) string {
 	switch kind := h.values.text("general.type"); {
 	case kind == "adapter":
 		return "a LoRA adapter, whose tensors are no weights by themselves: name the GGUF file of the model"
@@ -235,7 +235,7 @@ func (h *header) what() string {
 	if _, ok := h.values["imatrix.chunk_count"]; ok {
 		return "an importance matrix (imatrix), not a model: name the GGUF file of the model"
 	}
-	if len(h.tensors) == 0 {
+	if tensors == 0 {
 		return "a vocabulary without tensors, or the description of a model only: name the GGUF file that holds the weights"
 	}
 	return ""

@@ -71,11 +71,15 @@ func Open(path string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if what := first.header.what(); what != "" {
-		return nil, &checkpoint.FileError{File: first.name, Err: checkpoint.Unsupportedf("is a GGUF file of %s", what)}
-	}
 	if c.shards, err = splitOf(first); err != nil {
 		return nil, err
+	}
+	tensors := 0 // the first file of a split may have none
+	for _, s := range c.shards {
+		tensors += len(s.header.tensors)
+	}
+	if what := first.header.what(tensors); what != "" {
+		return nil, &checkpoint.FileError{File: first.name, Err: checkpoint.Unsupportedf("is a GGUF file of %s", what)}
 	}
 	return c, c.finish()
 }

@@ -145,8 +145,9 @@ func (c *cursor) array(key string) {
 	case kind == typeArray:
 		c.fail(checkpoint.Corruptf("%s holds arrays", checkpoint.Quote(key)))
 	case kind == typeString:
+		of := "length of a string of " + checkpoint.Quote(key)
 		for range c.count(what, 8, maxItems) {
-			c.skip(int64(c.count("length of a string of "+checkpoint.Quote(key), 1, maxString)))
+			c.skip(int64(c.count(of, 1, maxString)))
 			if c.err != nil {
 				return
 			}

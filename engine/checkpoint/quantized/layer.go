@@ -185,6 +185,15 @@ var _ checkpoint.PlacedEncoding = encoding{}
 // Name returns how the weights are stored.
 func (e encoding) Name() string { return e.layer.form.long }
 
+// ID has the layout with its parameters, and the names, types and shapes of the parts.
+func (e encoding) ID() string {
+	id := fmt.Sprintf("%T%+v %v", e.layer.form.layout, e.layer.form.layout, e.layer.shape)
+	for i, p := range e.layer.parts {
+		id += fmt.Sprintf(" %s %v %v", e.layer.names[i], p.DType, p.Shape)
+	}
+	return id
+}
+
 // Block returns one weight, of a size that is not known.
 func (encoding) Block() (weights, bytes int) { return 1, 0 }
 

@@ -53,19 +53,31 @@ func (s *Source) writable() error {
 		return checkpoint.Unsupportedf(already+"%s of codes cannot be read, such as %s, and no program could load one in which the others are dequantized",
 			countOf(n), checkpoint.Quote(s.refused[0]))
 	}
-	if kind := text(s.model, "model_type"); slices.Contains(conv1D, kind) {
-		return checkpoint.Unsupportedf(already+"models of the type %s have inputs in front of outputs where they are not quantized", kind)
+	if err := s.FloatOrder(); err != nil {
+		return err
 	}
 	for i := range s.tensors {
 		t := &s.tensors[i]
-		if l := s.layers[t.Name]; l != nil && l.family.bare {
-			return checkpoint.Unsupportedf(already+"experts such as %s have inputs in front of outputs where they are not quantized", checkpoint.Quote(t.Name))
-		}
 		if t.Encoding == nil && slices.Contains(codeTypes, t.DType) && (len(t.Shape) == 2 || len(t.Shape) == 3 || is8(&layer{codes: t}) && len(t.Shape) > 1) {
 			return checkpoint.Unsupportedf(already+"tensor %s may hold codes that are not read", checkpoint.Quote(t.Name))
 		}
 		if strings.HasSuffix(t.Name, ".act.scales") {
 			return checkpoint.Unsupportedf(already+"activations are divided by %s, which only the quantized model does", checkpoint.Quote(t.Name))
+		}
+	}
+	return nil
+}
+
+// FloatOrder reports an error if floating-point models of this kind store weights in another order
+// than that in which they are read here, outputs in front of inputs.
+func (s *Source) FloatOrder() error {
+	const already = "the model is quantized already, and a copy is not written: "
+	if kind := text(s.model, "model_type"); len(s.layers) > 0 && slices.Contains(conv1D, kind) {
+		return checkpoint.Unsupportedf(already+"models of the type %s have inputs in front of outputs where they are not quantized", kind)
+	}
+	for i := range s.tensors {
+		if l := s.layers[s.tensors[i].Name]; l != nil && l.family.bare {
+			return checkpoint.Unsupportedf(already+"experts such as %s have inputs in front of outputs where they are not quantized", checkpoint.Quote(s.tensors[i].Name))
 		}
 	}
 	return nil
