@@ -91,9 +91,9 @@ func (l *Layer) asStored(d quant.Dense) []float32 {
 	return d.W
 }
 
-// A placed quantizer knows what becomes of a matrix, a part of another one: the value of
+// An excerpt is a quantizer that knows what becomes of a matrix, a part of another one: the value of
 // (row, col) is at first + row*byRow + col*byCol of w.
-type placed struct {
+type excerpt struct {
 	w                   []float32
 	first, byRow, byCol int
 }
@@ -101,13 +101,13 @@ type placed struct {
 // part returns the quantizer of matrix i of a layer, of which the matrix [outputs, inputs] is d.
 func (l *Layer) part(d quant.Dense, i int) quant.Quantizer {
 	if l.InputFirst { // stored [kernel, inputs, outputs]
-		return placed{d.W, i * l.Rows, 1, d.Cols}
+		return excerpt{d.W, i * l.Rows, 1, d.Cols}
 	}
-	return placed{d.W, i, l.Cols * l.Slices, l.Slices}
+	return excerpt{d.W, i, l.Cols * l.Slices, l.Slices}
 }
 
 // Dequantize copies the values of the places of p.
-func (q placed) Dequantize(dst []float32, p quant.Piece) {
+func (q excerpt) Dequantize(dst []float32, p quant.Piece) {
 	p.EachRow(func(row, col, at, n int) {
 		from := q.first + row*q.byRow + col*q.byCol
 		for i := range n {

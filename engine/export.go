@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 	if isSource(src, out) {
 		return sum, &checkpoint.FileError{File: out, Err: checkpoint.Outputf("is a file of the source, which is never overwritten")}
 	}
-	if o, ok := src.(interface{ FloatOrder() error }); ok {
+	if o, ok := src.(checkpoint.Ordered); ok {
 		if err := o.FloatOrder(); err != nil {
 			return sum, err
 		}
@@ -46,43 +47,25 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 	if err != nil {
 		return sum, err
 	}
-	var tensors []checkpoint.Tensor
+	var tensors []checkpoint.Tensor // as they are written
 	from := map[string]*checkpoint.Tensor{}
 	for i := range plan.Tensors {
 		ts := &plan.Tensors[i]
 		t := &ts.Tensor
-		w := *t
-		coded := t.DType.Encoding() == nil && t.Encoding != nil
-		switch {
-		case !utf8.ValidString(t.Name):
-			sum.leave(t, "its name is not UTF-8, which the names of safetensors are")
+		if why := ts.unwritable(); why != "" {
+			sum.leave(t, why)
 			continue
-		case t.Encoding == nil && strings.HasPrefix(t.DType.String(), "F"):
-			sum.leave(t, fmt.Sprintf("codes of %s without the rest", t.DType))
-			continue
-		case ts.Kind == KindPacked || ts.Kind == KindCompanion && t.DType.Encoding() == nil:
-			sum.leave(t, ts.Reason)
-			continue
-		case t.DType == checkpoint.InvalidDType && !coded:
-			sum.leave(t, fmt.Sprintf("stored as %s, which is not read", t.StoredType()))
-			continue
-		case coded:
-			w.DType = checkpoint.F32
-			fallthrough
-		case t.Encoding != nil && dtype != checkpoint.InvalidDType:
-			if dtype != checkpoint.InvalidDType {
-				w.DType = dtype
-			}
-			_, size := w.DType.Encoding().Block()
-			w.Size = t.Elements() * int64(size)
+		}
+		w, tally := *t, &sum.Copied
+		if t.Encoding != nil {
+			w.DType = cmp.Or(dtype, numberType(t))
 		}
 		if w.DType != t.DType {
-			sum.Decoded.Tensors++
-			sum.Decoded.Parameters += t.Elements()
-		} else {
-			sum.Copied.Tensors++
-			sum.Copied.Parameters += t.Elements()
+			_, size := w.DType.Encoding().Block()
+			w.Size, tally = t.Elements()*int64(size), &sum.Decoded
 		}
+		tally.Tensors++
+		tally.Parameters += t.Elements()
 		tensors = append(tensors, w)
 		from[t.Name] = t
 	}
@@ -111,6 +94,24 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 		return written, nil
 	})
 	return sum, err
+}
+
+// unwritable says why a tensor is left out of an export, empty if it is not.
+func (ts *TensorStatus) unwritable() string {
+	t := &ts.Tensor
+	switch {
+	case !utf8.ValidString(t.Name):
+		return "its name is not UTF-8, which the names of safetensors are"
+	case t.Encoding != nil:
+		return ""
+	case ts.Kind == KindPacked || ts.Kind == KindCompanion:
+		return ts.Reason
+	case strings.HasPrefix(t.DType.String(), "F"): // of 8 bits or fewer
+		return fmt.Sprintf("codes of %s, which are not read", t.DType)
+	case t.DType == checkpoint.InvalidDType:
+		return fmt.Sprintf("stored as %s, which is not read", t.StoredType())
+	}
+	return ""
 }
 
 // isSource reports whether a path leads to a file of a checkpoint.

@@ -95,8 +95,6 @@ func (c *classifier) isPacked(t *checkpoint.Tensor, n *tensorName) bool {
 		return codes && slices.Contains(packedTypes, t.DType)
 	case t.DType == checkpoint.I64 || t.DType == checkpoint.U64:
 		return scaled && n.isCodes()
-	case t.DType == checkpoint.InvalidDType:
-		return strings.HasPrefix(t.TypeName, "IQ") // blocks of ggml that are not read
 	}
 	return slices.Contains(packedTypes, t.DType)
 }

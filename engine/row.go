@@ -44,7 +44,8 @@ type Row struct {
 	// as another type that its rows allow.
 	Note string
 
-	// SHA256 is the hash of the stored bytes of the tensor, in hexadecimal digits.
+	// SHA256 is the hash of the stored bytes of the tensor, in hexadecimal digits; of a layer
+	// that is quantized already, behind the parameters by which they are read.
 	SHA256     string
 	Method     spectrum.Method // that of the matrix of the layer that needed most
 	TraceError float64         // largest relative error of the sum of the eigenvalues

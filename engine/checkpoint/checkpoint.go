@@ -58,6 +58,14 @@ type Modelled interface {
 	Model() LanguageModel
 }
 
+// An Ordered is a [Source] that may read weights in another order than that in which
+// floating-point models of its kind store them.
+type Ordered interface {
+	Source
+	// FloatOrder returns an error that says so, nil if the order is the same.
+	FloatOrder() error
+}
+
 // A File is one file of a checkpoint.
 type File struct {
 	Name         string // base name

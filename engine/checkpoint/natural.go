@@ -1,5 +1,20 @@
 package checkpoint
 
+import "slices"
+
+// SortTensors puts tensors in natural order of their names, as [Source.Tensors] has them.
+func SortTensors(tensors []Tensor) {
+	slices.SortStableFunc(tensors, func(a, b Tensor) int {
+		switch {
+		case NaturalLess(a.Name, b.Name):
+			return -1
+		case NaturalLess(b.Name, a.Name):
+			return 1
+		}
+		return 0
+	})
+}
+
 // NaturalLess reports whether a comes before b in natural order, in which runs of
 // decimal digits are compared as numbers: "layers.2" comes before "layers.10". Names
 // that differ only in leading zeros are compared byte by byte, so the order is total.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/x448/float16"
+
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 	"github.com/wwq-fast/wwq-fast/internal/kernel"
 )
@@ -45,7 +47,7 @@ func (f floats) at(i int) float32 {
 	case checkpoint.BF16:
 		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(f.data[2*i:])) << 16)
 	case checkpoint.F16:
-		return halves(binary.LittleEndian.Uint16(f.data[2*i:]))
+		return float16.Frombits(binary.LittleEndian.Uint16(f.data[2*i:])).Float32()
 	case checkpoint.F8E4M3:
 		return e4m3.values[f.data[i]]
 	case checkpoint.F8E8M0:
@@ -92,18 +94,6 @@ func power(c byte) float32 {
 		return float32(math.NaN())
 	}
 	return math.Float32frombits(uint32(c) << 23)
-}
-
-// halves returns the number of float16 with the bits h.
-func halves(h uint16) float32 {
-	sign, mag := uint32(h>>15)<<31, uint32(h&0x7fff)
-	switch {
-	case mag >= 0x7c00:
-		return math.Float32frombits(sign | 0x7f800000 | mag&0x3ff<<13)
-	case mag < 0x400:
-		return math.Float32frombits(sign | math.Float32bits(float32(mag)*0x1p-24))
-	}
-	return math.Float32frombits(sign | (mag<<13 + 112<<23))
 }
 
 // scales are the scales of groups, which may be stored in two parts.

@@ -65,7 +65,8 @@ func (s *Summary) LargestName() string {
 }
 
 // CoherentErrors is the coherence above which the errors of a matrix have directions of their
-// own: at 8 to 3 bits rounding keeps below 1.03 but on a few matrices, which are far above.
+// own: at 8 to 3 bits with one step for the tensor, rounding keeps below 1.03 but on a few
+// matrices, which are far above.
 const CoherentErrors = 1.2
 
 // CoherentName returns the name of the layer MostCoherent, empty if there is none.

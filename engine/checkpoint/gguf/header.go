@@ -182,6 +182,7 @@ func setType(t *checkpoint.Tensor, number uint32) (weights, bytes int, err error
 	}
 	if o, ok := otherTypes[number]; ok {
 		t.TypeName = o.name
+		t.Refusal = fmt.Sprintf("quantized already: blocks of the type %s are not read; name a file of another type, or the checkpoint that it was made from", o.name)
 		return o.weights, o.bytes, nil
 	}
 	return 0, 0, checkpoint.Unsupportedf("the type with number %d is not known", number)

@@ -118,15 +118,7 @@ func (c *Checkpoint) finish() error {
 			c.tensors = append(c.tensors, t)
 		}
 	}
-	slices.SortFunc(c.tensors, func(a, b checkpoint.Tensor) int {
-		switch {
-		case checkpoint.NaturalLess(a.Name, b.Name):
-			return -1
-		case checkpoint.NaturalLess(b.Name, a.Name):
-			return 1
-		}
-		return 0
-	})
+	checkpoint.SortTensors(c.tensors)
 	c.model = c.shards[0].header.values.model()
 	c.noteCodes()
 	return nil
@@ -239,7 +231,7 @@ func (c *Checkpoint) readTensor(dst []byte, t *checkpoint.Tensor) error {
 		return err
 	}
 	defer f.Close()
-	if err := s.unchanged(info); err != nil {
+	if err := fileio.Unchanged(info, s.info); err != nil {
 		return err
 	}
 	if _, err := io.ReadFull(io.NewSectionReader(f, t.Offset, t.Size), dst); err != nil {
@@ -251,18 +243,5 @@ func (c *Checkpoint) readTensor(dst []byte, t *checkpoint.Tensor) error {
 	if info, err = f.Stat(); err != nil {
 		return checkpoint.Cause(err)
 	}
-	return s.unchanged(info)
-}
-
-// unchanged returns an error if the file is not as it was when it was opened.
-func (s *shard) unchanged(info fs.FileInfo) error {
-	switch {
-	case !os.SameFile(info, s.info):
-		return checkpoint.Corruptf("file changed while it was read: another file has taken its place")
-	case info.Size() != s.info.Size():
-		return checkpoint.Corruptf("file changed while it was read: %d bytes, %d when it was opened", info.Size(), s.info.Size())
-	case !info.ModTime().Equal(s.info.ModTime()):
-		return checkpoint.Corruptf("file changed while it was read: modified after it was opened")
-	}
-	return nil
+	return fileio.Unchanged(info, s.info)
 }

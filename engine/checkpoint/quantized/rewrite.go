@@ -46,9 +46,11 @@ func (s *Source) Rewrite(ctx context.Context, out string, opts checkpoint.Rewrit
 // quantized.
 var conv1D = []string{"gpt2", "openai-gpt", "imagegpt", "decision_transformer", "jukebox"}
 
+// already begins the errors of models of which no copy is written.
+const already = "the model is quantized already, and a copy is not written: "
+
 // writable reports an error if a model of floating-point weights cannot be made of the layers.
 func (s *Source) writable() error {
-	const already = "the model is quantized already, and a copy is not written: "
 	if n := len(s.refused); n > 0 {
 		return checkpoint.Unsupportedf(already+"%s of codes cannot be read, such as %s, and no program could load one in which the others are dequantized",
 			countOf(n), checkpoint.Quote(s.refused[0]))
@@ -71,7 +73,6 @@ func (s *Source) writable() error {
 // FloatOrder reports an error if floating-point models of this kind store weights in another order
 // than that in which they are read here, outputs in front of inputs.
 func (s *Source) FloatOrder() error {
-	const already = "the model is quantized already, and a copy is not written: "
 	if kind := text(s.model, "model_type"); len(s.layers) > 0 && slices.Contains(conv1D, kind) {
 		return checkpoint.Unsupportedf(already+"models of the type %s have inputs in front of outputs where they are not quantized", kind)
 	}

@@ -24,6 +24,7 @@ type Source struct {
 var (
 	_ checkpoint.Noted    = (*Source)(nil)
 	_ checkpoint.Rewriter = (*Source)(nil)
+	_ checkpoint.Ordered  = (*Source)(nil)
 )
 
 // New returns src with each quantized layer that can be read as one tensor of weights, and the
@@ -61,15 +62,7 @@ func New(src checkpoint.Source) checkpoint.Source {
 			s.tensors = append(s.tensors, l.tensor())
 		}
 	}
-	slices.SortStableFunc(s.tensors, func(a, b checkpoint.Tensor) int {
-		switch {
-		case checkpoint.NaturalLess(a.Name, b.Name):
-			return -1
-		case checkpoint.NaturalLess(b.Name, a.Name):
-			return 1
-		}
-		return 0
-	})
+	checkpoint.SortTensors(s.tensors)
 	s.notes = f.notes()
 	return s
 }

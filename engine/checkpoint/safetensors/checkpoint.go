@@ -168,9 +168,7 @@ func (c *Checkpoint) finish() (*Checkpoint, error) {
 			}
 		}
 	}
-	sort.Slice(c.tensors, func(i, j int) bool {
-		return checkpoint.NaturalLess(c.tensors[i].Name, c.tensors[j].Name)
-	})
+	checkpoint.SortTensors(c.tensors)
 	return c, nil
 }
 

@@ -51,18 +51,22 @@ func edit(file string, text []byte, h *header, p *shardPlan) ([]byte, error) {
 		done = e.at.end
 	}
 	out = append(out, text[done:]...)
-	out = bytes.TrimRight(out, " \t\r\n")
-	for len(out)%8 != 0 {
-		out = append(out, ' ')
+	return finished(file, bytes.TrimRight(out, " \t\r\n"), end)
+}
+
+// finished returns a new header for a file with so many bytes of data, padded with spaces to a
+// multiple of 8 bytes. It must satisfy the rules of the format.
+func finished(file string, text []byte, data int64) ([]byte, error) {
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
 	}
-	if len(out) > MaxHeaderBytes {
-		return nil, fmt.Errorf("new header of %d bytes > limit %d", len(out), MaxHeaderBytes)
+	if len(text) > MaxHeaderBytes {
+		return nil, fmt.Errorf("new header of %d bytes > limit %d", len(text), MaxHeaderBytes)
 	}
-	// The new header must satisfy the rules of the format.
-	if _, err := parseHeader(file, out, end); err != nil {
+	if _, err := parseHeader(file, text, data); err != nil {
 		return nil, err
 	}
-	return out, nil
+	return text, nil
 }
 
 // mergedMetadata returns the metadata of h with the entries of more, as JSON, and the span

@@ -60,28 +60,23 @@ func rebuild(file string, _ []byte, h *header, p *shardPlan) ([]byte, error) {
 		if p.dtypes[i] == checkpoint.InvalidDType {
 			kind = h.entries[i].typeName
 		}
-		name, err := plainJSON(t.Name)
+		m, err := member(t.Name, kind, t.Shape, begin, end)
 		if err != nil {
 			return nil, err
 		}
-		shape := make([]string, len(t.Shape))
-		for j, d := range t.Shape {
-			shape[j] = strconv.Itoa(d)
-		}
-		members = append(members, fmt.Sprintf(`%s:{"dtype":%q,"shape":[%s],"data_offsets":[%d,%d]}`, name, kind, strings.Join(shape, ","), begin, end))
+		members = append(members, m)
 	}
-	out := []byte("{" + strings.Join(members, ",") + "}")
-	for len(out)%8 != 0 {
-		out = append(out, ' ')
+	return finished(file, []byte("{"+strings.Join(members, ",")+"}"), end)
+}
+
+// member returns what a header says of a tensor of the type kind.
+func member(name, kind string, shape []int, begin, end int64) (string, error) {
+	quoted, err := plainJSON(name)
+	dims := make([]string, len(shape))
+	for i, d := range shape {
+		dims[i] = strconv.Itoa(d)
 	}
-	if len(out) > MaxHeaderBytes {
-		return nil, fmt.Errorf("new header of %d bytes > limit %d", len(out), MaxHeaderBytes)
-	}
-	// The new header must satisfy the rules of the format.
-	if _, err := parseHeader(file, out, end); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return fmt.Sprintf(`%s:{"dtype":%q,"shape":[%s],"data_offsets":[%d,%d]}`, quoted, kind, strings.Join(dims, ","), begin, end), err
 }
 
 // plainJSON returns a value in JSON, on one line and with all characters as they are.

@@ -173,13 +173,7 @@ func (s *shard) unchanged(f *os.File) error {
 	if err != nil {
 		return checkpoint.Cause(err)
 	}
-	if info.Size() != s.info.Size() {
-		return checkpoint.Corruptf("file changed while it was read: %d bytes, %d when it was opened", info.Size(), s.info.Size())
-	}
-	if !info.ModTime().Equal(s.info.ModTime()) {
-		return checkpoint.Corruptf("file changed while it was read: modified after it was opened")
-	}
-	return nil
+	return fileio.Unchanged(info, s.info)
 }
 
 // isLeft reports whether tensor i of s is left out of the checkpoint.

@@ -2,15 +2,14 @@ package safetensors
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/wwq-fast/wwq-fast/engine/checkpoint"
 )
@@ -92,48 +91,23 @@ func writeTensors(ctx context.Context, f outputFile, header []byte, tensors []ch
 
 // newHeader returns the length and the header of a file.
 func newHeader(file string, tensors []checkpoint.Tensor, metadata map[string]string) ([]byte, error) {
-	text := []byte{'{'}
-	member := func(name string, v any) error {
-		for i, x := range []any{name, v} {
-			var b bytes.Buffer
-			enc := json.NewEncoder(&b)
-			enc.SetEscapeHTML(false)
-			if err := enc.Encode(x); err != nil {
-				return err
-			}
-			text = append(append(text, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...), ":,"[i])
-		}
-		return nil
-	}
-	all := map[string]string{"format": "pt"}
-	for k, v := range metadata {
-		all[k] = v
-	}
-	if err := member(metadataName, all); err != nil {
+	_, merged, err := (&header{}).mergedMetadata(metadata)
+	if err != nil {
 		return nil, err
 	}
-	end := int64(0)
+	members := []string{merged}
+	var end int64
 	for i := range tensors {
 		t := &tensors[i]
-		begin := end
-		end += t.Size
-		if err := member(t.Name, struct {
-			DType   string   `json:"dtype"`
-			Shape   []int    `json:"shape"`
-			Offsets [2]int64 `json:"data_offsets"`
-		}{t.DType.String(), append([]int{}, t.Shape...), [2]int64{begin, end}}); err != nil {
+		m, err := member(t.Name, t.DType.String(), t.Shape, end, end+t.Size)
+		if err != nil {
 			return nil, err
 		}
+		end += t.Size
+		members = append(members, m)
 	}
-	text[len(text)-1] = '}'
-	for len(text)%8 != 0 {
-		text = append(text, ' ')
-	}
-	if len(text) > MaxHeaderBytes {
-		return nil, fmt.Errorf("header of %d bytes > limit %d", len(text), MaxHeaderBytes)
-	}
-	// What is written must satisfy the rules of the format: no two names alike, say.
-	if _, err := parseHeader(file, text, end); err != nil {
+	text, err := finished(file, []byte("{"+strings.Join(members, ",")+"}"), end)
+	if err != nil {
 		return nil, err
 	}
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
