@@ -27,24 +27,6 @@ func fitAll(u rule, groups []params, ranges []kernel.Extent, global float32, a a
 	return nil
 }
 
-func (u plainInt) fitAll(groups []params, ranges []kernel.Extent, _ float32, a arithmetic) (err error) {
-	for i, r := range ranges {
-		if groups[i], err = u.fit(Range{Min: r.Min, Max: r.Max}, 0, a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (u ctInt) fitAll(groups []params, ranges []kernel.Extent, _ float32, a arithmetic) (err error) {
-	for i, r := range ranges {
-		if groups[i], err = u.fit(Range{Min: r.Min, Max: r.Max}, 0, a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (bnb4bit) fitAll(groups []params, ranges []kernel.Extent, _ float32, _ arithmetic) error {
 	for i, r := range ranges {
 		amax := absMax(r)
