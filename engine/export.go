@@ -97,15 +97,14 @@ func Export(ctx context.Context, src checkpoint.Source, out string, dtype checkp
 }
 
 // unwritable says why a tensor is left out of an export, empty if it is not.
-func (ts *TensorStatus) unwritable() string {
-	t := &ts.Tensor
+func (t *TensorStatus) unwritable() string {
 	switch {
 	case !utf8.ValidString(t.Name):
 		return "its name is not UTF-8, which the names of safetensors are"
 	case t.Encoding != nil:
 		return ""
-	case ts.Kind == KindPacked || ts.Kind == KindCompanion:
-		return ts.Reason
+	case t.Kind == KindPacked || t.Kind == KindCompanion:
+		return t.Reason
 	case strings.HasPrefix(t.DType.String(), "F"): // of 8 bits or fewer
 		return fmt.Sprintf("codes of %s, which are not read", t.DType)
 	case t.DType == checkpoint.InvalidDType:
