@@ -153,7 +153,7 @@ func (q *hqqQuantizer) refine(x []float32) {
 				code := clamp(roundEven(float32(v*s)+z), 0, q.max())
 				e := v - (code-z)/s
 				total += float64(abs(e))
-				sum += float64(code - float32((v-shrink(e))*s))
+				sum += float64(code - float32((v-shrink(e, 10))*s))
 			}
 			moved[g] = float32(sum / float64(q.group))
 		}
@@ -166,13 +166,13 @@ func (q *hqqQuantizer) refine(x []float32) {
 	}
 }
 
-// shrink is the proximal operator of the p-norm with p = 0.7 and beta = 10.
-func shrink(e float32) float32 {
+// shrink is the proximal operator of the p-norm with p = 0.7 and the penalty beta.
+func shrink(e, beta float32) float32 {
 	m := abs(e)
 	if m == 0 {
 		return 0
 	}
-	s := max(0, m-float32(math.Exp(float64(float32(-0.3))*math.Log(float64(m))))/10)
+	s := max(0, m-float32(math.Exp(float64(float32(-0.3))*math.Log(float64(m))))/beta)
 	if e < 0 {
 		return -s
 	}

@@ -54,7 +54,7 @@ func (s quantoHQQ) search(x []float32, size int, groups []params) {
 	a, highest := s.in, top(s.rule.(quantoInt).bits)
 	moved := make([]params, len(groups))
 	copy(moved, groups)
-	best, beta := math.Inf(1), 10.0
+	best, beta := math.Inf(1), float32(10)
 	for range 21 {
 		total := 0.0
 		next := make([]params, len(groups))
@@ -65,7 +65,7 @@ func (s quantoHQQ) search(x []float32, size int, groups []params) {
 				scaled := a.round(code * p.Scale)
 				e := a.round(v - a.round(scaled+p.Bias))
 				total += float64(abs(e))
-				sum += float64(a.round(scaled - a.round(v-a.round(shrunk(e, beta)))))
+				sum += float64(a.round(scaled - a.round(v-a.round(shrink(e, beta)))))
 			}
 			p.Zero = -a.round(float32(sum / float64(size)))
 			p.Bias = p.Zero
@@ -81,17 +81,4 @@ func (s quantoHQQ) search(x []float32, size int, groups []params) {
 		best, moved = mean, next
 		beta *= 1.01
 	}
-}
-
-// shrunk is the proximal operator of the p-norm with p = 0.7.
-func shrunk(e float32, beta float64) float32 {
-	m := float64(abs(e))
-	if m == 0 {
-		return 0
-	}
-	s := float32(max(0, m-math.Pow(m, -0.3)/beta))
-	if e < 0 {
-		return -s
-	}
-	return s
 }
