@@ -166,7 +166,7 @@ func (c *config) autoGPTQ(o object) {
 
 // agrees checks that quantize_config.json does not say something else than config.json.
 func (c *config) agrees(file string, o object) {
-	for _, key := range []string{"bits", "group_size", "checkpoint_format", "quant_method"} {
+	for _, key := range []string{"bits", "group_size", "desc_act", "checkpoint_format", "quant_method"} {
 		a, known := c.says[key]
 		if b, also := o[key]; known && also && !reflect.DeepEqual(a, b) {
 			c.err = checkpoint.Unsupportedf("%s and %s say different things of %s", c.file, file, key)

@@ -213,6 +213,7 @@ func TestOtherFiles(t *testing.T) {
 		want  string
 	}{
 		"two":       {map[string]string{"config.json": gptq4, "quantize_config.json": `{"bits": 3}`}, "say different things of bits"},
+		"orders":    {map[string]string{"config.json": strings.Replace(gptq4, `"bits"`, `"desc_act": false, "bits"`, 1), "quantize_config.json": `{"desc_act": true}`}, "say different things of desc_act"},
 		"no JSON":   {map[string]string{"quantize_config.json": `{`}, "quantize_config.json is no object in JSON"},
 		"no method": {map[string]string{"quantize_config.json": `{}`}, "quantize_config.json does not say the method"},
 		"ModelOpt":  {map[string]string{"hf_quant_config.json": `{"quantization": {"quant_algo": "FP8"}}`}, "is not as ModelOpt writes it"},
